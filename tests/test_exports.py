@@ -33,7 +33,14 @@ DATA_CLASSES = {
 # What user code imports by its private path.
 PRIVATE = {
     "caproto._commands": ["Message", "read_datagram", "read_from_bytestream", "bytelen", "Commands"],
-    "caproto._dbr": ["DBR_TYPES", "ChannelType", "TimeStamp", "native_type", "DBR_TIME_DOUBLE", "DBR_CTRL_ENUM"],
+    "caproto._dbr": [
+        "DBR_TYPES",
+        "ChannelType",
+        "TimeStamp",
+        "native_type",
+        "DBR_TIME_DOUBLE",
+        "DBR_CTRL_ENUM",
+    ],
     "caproto._headers": ["MessageHeader", "ExtendedMessageHeader"],
     "caproto._status": ["CAStatus", "CAStatusCode"],
     "caproto._constants": ["MAX_UDP_RECV", "EPICS2UNIX_EPOCH"],
@@ -48,7 +55,11 @@ PRIVATE = {
 
 def parameters(signature: str) -> list[tuple[str, str, bool]]:
     """(name, kind, has a default) of a printed signature, ``self`` and ``cls`` left out."""
-    signature = signature.replace("<CAStatus.ECA_NEWCONN", "'").split("'")[0] if "<CAStatus" in signature else signature
+    signature = (
+        signature.replace("<CAStatus.ECA_NEWCONN", "'").split("'")[0]
+        if "<CAStatus" in signature
+        else signature
+    )
     if signature.endswith("status="):
         signature += "1"
     function = ast.parse(f"def f({signature}): pass").body[0]
@@ -75,15 +86,21 @@ def check_callable(thing: Any, signature: str, where: str) -> None:
         if name not in have:
             assert takes_any, f"{where}: no parameter {name!r} in {list(have)}"
             continue
-        assert not default or have[name].default is not inspect.Parameter.empty, f"{where}: {name} lost its default"
-        assert kind != "positional" or have[name].kind is not inspect.Parameter.KEYWORD_ONLY, f"{where}: {name}"
+        assert not default or have[name].default is not inspect.Parameter.empty, (
+            f"{where}: {name} lost its default"
+        )
+        assert kind != "positional" or have[name].kind is not inspect.Parameter.KEYWORD_ONLY, (
+            f"{where}: {name}"
+        )
     order = [name for name, kind, _ in wanted if kind == "positional" and name in have]
     assert [name for name in have if name in order] == order, f"{where}: order of parameters"
     printed = {name for name, _, _ in wanted}
     for name, parameter in have.items():
         new = name not in printed and parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
         if new and name not in ("self", "cls"):
-            assert parameter.default is not inspect.Parameter.empty, f"{where}: new required parameter {name!r}"
+            assert parameter.default is not inspect.Parameter.empty, (
+                f"{where}: new required parameter {name!r}"
+            )
 
 
 @pytest.mark.parametrize("name", SURFACE["constants"])
@@ -120,7 +137,11 @@ def test_class(name: str) -> None:
     for base in (spec["base"] or "").split(", "):
         if base and not base.startswith("_"):
             known = {cls.__name__ for cls in thing.__mro__}
-            assert base in known or base in ("DbrTypeBase", "BigEndianStructure", "Filter"), (name, base, known)
+            assert base in known or base in ("DbrTypeBase", "BigEndianStructure", "Filter"), (
+                name,
+                base,
+                known,
+            )
     if name in DATA_CLASSES or "members" in spec:
         return
     if spec["base"] != "tuple":

@@ -61,7 +61,9 @@ def imports(path: Path) -> set[str]:
             module = ".".join(part for part in (base, node.module or "") if part)
             found.add(module)
             if module.split(".")[0] == "caproto":
-                found.update(f"{module}.{alias.name}" for alias in node.names if is_module(f"{module}.{alias.name}"))
+                found.update(
+                    f"{module}.{alias.name}" for alias in node.names if is_module(f"{module}.{alias.name}")
+                )
     return found
 
 
@@ -81,7 +83,9 @@ def runtime_nodes(tree: ast.AST) -> list[ast.AST]:
 
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
-BELOW_SKINS = [path for path in MODULES if path.relative_to(PACKAGE).parts[0].removesuffix(".py") not in SKINS]
+BELOW_SKINS = [
+    path for path in MODULES if path.relative_to(PACKAGE).parts[0].removesuffix(".py") not in SKINS
+]
 
 
 def name_of(path: Path) -> str:
@@ -131,7 +135,9 @@ def test_no_star_imports(path: Path) -> None:
             assert all(alias.name != "*" for alias in node.names), f"line {node.lineno}"
 
 
-@pytest.mark.parametrize("path", [p for p in MODULES if row(name_of(p)) is not None and row(name_of(p)) < 5], ids=name_of)
+@pytest.mark.parametrize(
+    "path", [p for p in MODULES if row(name_of(p)) is not None and row(name_of(p)) < 5], ids=name_of
+)
 def test_numpy_is_never_imported_with_the_module(path: Path) -> None:
     for node in ast.parse(path.read_text()).body:
         names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []

@@ -73,7 +73,10 @@ def test_property_mask_fires_for_metadata(talk: Talk) -> None:
     units = talk.channel("ioc:ao.EGU")
     try:
         assert talk.write(units, [b"km"]).status.success
-        assert view.text([c for c in talk.seen if type(c).__name__ == "EventAddResponse"][-1].metadata.units) == "km"
+        assert (
+            view.text([c for c in talk.seen if type(c).__name__ == "EventAddResponse"][-1].metadata.units)
+            == "km"
+        )
     finally:
         talk.write(units, [b"mm"])
 
@@ -127,7 +130,11 @@ def test_empty_update_is_an_update_and_the_cancel_confirmation_is_not(talk: Talk
     subscription = talk.subscribe(channel, data_type=6, data_count=0, mask=VALUE)
     first = update(talk)
     assert (first.subscriptionid, list(first.data), first.status.name) == (subscription, [], "ECA_NORMAL")
-    assert subscription in talk.circuit.event_add_commands if hasattr(talk.circuit, "event_add_commands") else True
+    assert (
+        subscription in talk.circuit.event_add_commands
+        if hasattr(talk.circuit, "event_add_commands")
+        else True
+    )
     talk.send(channel.unsubscribe(subscription))
     end = talk.next("EventCancelResponse")
     assert end.subscriptionid == subscription

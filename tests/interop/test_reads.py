@@ -98,7 +98,13 @@ def test_long_string(talk: Talk, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "data_type", "count"),
-    [("int64in", 6, 1), ("wf:ulong", 6, 5), ("wf:ushort", 5, 5), ("wf:uchar", 4, 5), ("wf:mega", 6, 1_000_000)],
+    [
+        ("int64in", 6, 1),
+        ("wf:ulong", 6, 5),
+        ("wf:ushort", 5, 5),
+        ("wf:uchar", 4, 5),
+        ("wf:mega", 6, 1_000_000),
+    ],
 )
 def test_native_type_and_count(talk: Talk, name: str, data_type: int, count: int) -> None:
     channel = talk.channel(f"ioc:{name}")

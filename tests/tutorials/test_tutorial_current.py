@@ -156,7 +156,10 @@ def test_condensed_conversation(
 
     send(
         caproto.ReadNotifyRequest(
-            data_type=create_chan_response.data_type, data_count=create_chan_response.data_count, sid=sid, ioid=1
+            data_type=create_chan_response.data_type,
+            data_count=create_chan_response.data_count,
+            sid=sid,
+            ioid=1,
         )
     )
     assert repr(recv()) == (  # Out[47]

@@ -56,7 +56,8 @@ def test_searching_and_a_circuit(ioc_environment: Ioc) -> None:
     b = caproto.Broadcaster(our_role=caproto.CLIENT)
     with new_socket() as udp_sock:
         bytes_to_send = b.send(
-            caproto.VersionRequest(priority=0, version=13), caproto.SearchRequest(name=name, cid=0, version=13)
+            caproto.VersionRequest(priority=0, version=13),
+            caproto.SearchRequest(name=name, cid=0, version=13),
         )
         udp_sock.sendto(bytes_to_send, ("", ioc_environment.port))
         bytes_received, address = udp_sock.recvfrom(1024)
