@@ -70,7 +70,7 @@ VARIABLES: dict[str, Variable] = {
             60.0, _MAX_SEARCH_PERIOD, clip=True,
         ),
         Variable(
-            "EPICS_CA_MAX_ARRAY_BYTES", "count", 16384, "largest payload, if EPICS_CA_AUTO_ARRAY_BYTES is off",
+            "EPICS_CA_MAX_ARRAY_BYTES", "count", 16384, "largest payload, unless sizes are automatic",
             16384, 0xFFFFFFF0, clip=True,
         ),
         Variable("EPICS_CA_AUTO_ARRAY_BYTES", "yes", "YES", "payloads may have any size"),
