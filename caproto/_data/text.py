@@ -1,0 +1,193 @@
+"""Channel data that are text: strings of 40 bytes, and arrays of CHAR as text or as bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Sized
+from typing import Any, cast
+
+from .._constants import STR_ENC
+from .._enums import ChannelType
+from .._errors import CaprotoConversionError, CaprotoValueError
+from .base import ChannelData
+from .numeric import ChannelNumeric
+
+__all__ = ["ChannelByte", "ChannelChar", "ChannelString"]
+
+
+def _as_bytes(value: Any, name: str) -> bytes:
+    """Return bytes, a number, or a sequence of numbers, as bytes; CHAR is unsigned."""
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value)
+    one = not isinstance(value, Sized) or getattr(value, "ndim", 1) == 0
+    try:
+        # tolist() and operator.index() take numpy's integers and refuse fractions.
+        return bytes([value] if one else value.tolist() if hasattr(value, "tolist") else value)
+    except (TypeError, ValueError) as error:
+        raise CaprotoConversionError(f"{name}: {value!r} is not made of numbers 0..255") from error
+
+
+class ChannelByte(ChannelNumeric):
+    """Raw bytes, or small unsigned numbers; text is refused.
+
+    Parameters
+    ----------
+    string_encoding : None
+        There is none.
+    strip_null_terminator : bool, optional
+        Whether NUL bytes at the end are dropped, as those that only fill the array.
+    **kwargs
+        As of :class:`ChannelNumeric`.
+    """
+
+    data_type = ChannelType.CHAR
+    default_value = b""
+
+    def __init__(
+        self, *, string_encoding: None = None, strip_null_terminator: bool = True, **kwargs: Any
+    ) -> None:
+        if string_encoding is not None:
+            raise CaprotoValueError(f"ChannelByte: string_encoding={string_encoding!r}, but bytes have none")
+        self.strip_null_terminator = strip_null_terminator
+        super().__init__(string_encoding=None, **kwargs)
+
+    def calculate_length(self, value: Any) -> int:
+        """Return the number of bytes."""
+        return len(value) if isinstance(value, (str, bytes)) else super().calculate_length(value)
+
+    def preprocess_value(self, value: Any) -> bytes:
+        """Return `value` as bytes."""
+        name = type(self).__name__
+        if isinstance(value, str):
+            raise CaprotoConversionError(f"{name}: {value!r} is text; encode it, or use ChannelChar")
+        data = _as_bytes(value, name)
+        if self.strip_null_terminator and self._max_length > 1:
+            data = data.rstrip(b"\0")
+        self._check_length(len(data))
+        return data
+
+
+class ChannelString(ChannelData):
+    """Strings of up to 39 characters; a client may ask for a longer one as an array of CHAR.
+
+    Parameters
+    ----------
+    long_string_max_length : int, optional
+        The most bytes such a client gets.
+    """
+
+    data_type = ChannelType.STRING
+    default_value = ""
+
+    def __init__(
+        self,
+        *,
+        alarm: Any = None,
+        value: Any = None,
+        timestamp: Any = None,
+        max_length: int | None = None,
+        string_encoding: str = STR_ENC,
+        reported_record_type: str = "caproto",
+        long_string_max_length: int = 81,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            alarm=alarm,
+            value=value,
+            timestamp=timestamp,
+            max_length=max_length,
+            string_encoding=string_encoding,
+            reported_record_type=reported_record_type,
+            **kwargs,
+        )
+        self._long_string_max_length = long_string_max_length
+
+    @property
+    def long_string_max_length(self) -> int:
+        """The most bytes a client gets that asks for a long string."""
+        return self._long_string_max_length
+
+
+class ChannelChar(ChannelData):
+    """One text of any length, carried as an array of CHAR.
+
+    Parameters
+    ----------
+    report_as_string : bool, optional
+        Whether clients are told that this is a STRING; they can still ask for the whole text.
+    """
+
+    default_value = ""
+
+    def __init__(
+        self,
+        *,
+        alarm: Any = None,
+        value: Any = None,
+        timestamp: Any = None,
+        max_length: int | None = None,
+        string_encoding: str = STR_ENC,
+        reported_record_type: str = "caproto",
+        report_as_string: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        self._report_as_string = report_as_string
+        self.data_type = ChannelType.STRING if report_as_string else ChannelType.CHAR
+        # Needed before the rest is set up, because lengths are those of the encoded text.
+        self.string_encoding = string_encoding
+        value = self.default_value if value is None else value
+        super().__init__(
+            alarm=alarm,
+            value=value,
+            timestamp=timestamp,
+            max_length=max_length if max_length is not None else max(1, self._bytes_in(value)),
+            string_encoding=string_encoding,
+            reported_record_type=reported_record_type,
+            **kwargs,
+        )
+
+    @property
+    def max_length(self) -> int:
+        """The most elements a client is told: bytes, or one string."""
+        return 1 if self._report_as_string else self._max_length
+
+    @property
+    def long_string_max_length(self) -> int:
+        """The most bytes the text may have."""
+        return self._max_length
+
+    def _bytes_in(self, value: Any) -> int:
+        if isinstance(value, str):
+            return len(self._encode(value))
+        return len(value) if isinstance(value, bytes) else super().calculate_length(value)
+
+    def _encode(self, text: str) -> bytes:
+        encoding = self.string_encoding or STR_ENC
+        try:
+            return text.encode(encoding)
+        except UnicodeEncodeError as error:
+            raise CaprotoConversionError(f"ChannelChar: {text!r} cannot be written in {encoding}") from error
+
+    def calculate_length(self, value: Any) -> int:
+        """Return the number of elements a client sees: bytes, or one string."""
+        return 1 if self._report_as_string else self._bytes_in(value)
+
+    def preprocess_value(self, value: Any) -> str:
+        """Return `value`, which may be text, bytes or numbers, as text."""
+        if not isinstance(value, (str, bytes)) and isinstance(value, Sized) and len(value) == 1:
+            element = cast(Any, value)[0]
+            value = element if isinstance(element, (str, bytes)) else value
+        if isinstance(value, str):
+            length = len(self._encode(value))
+        else:
+            data = _as_bytes(value, type(self).__name__)
+            length = len(data)
+            try:
+                value = data.decode(self.string_encoding or STR_ENC)
+            except UnicodeDecodeError as error:
+                raise CaprotoConversionError(
+                    f"ChannelChar: {data!r} is not text in {self.string_encoding}"
+                ) from error
+        if length:  # an empty text is a value, even if there is room for one byte only
+            self._check_length(length)
+        text: str = value
+        return text
