@@ -1,6 +1,7 @@
 """The same work for pytest-benchmark: ``python -m pytest benchmarks --benchmark-enable``.
 
-It runs with the codec that ``CAPROTO_CODEC`` chooses; ``python -m benchmarks`` compares codecs and the incumbent.
+It runs with the codec that ``CAPROTO_CODEC`` chooses; ``python -m benchmarks`` compares codecs and the
+incumbent.
 """
 
 from __future__ import annotations

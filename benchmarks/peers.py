@@ -1,7 +1,7 @@
 """The incumbent to compare with: caproto 1.3.0 in a virtual environment of its own, used only from outside.
 
-``CAPROTO_PEERS`` names the directory that holds it (default: a directory in the user's cache). Run this file to
-create it and print what it contains.
+``CAPROTO_PEERS`` names the directory that holds it (default: a directory in the user's cache). Run this file
+to create it and print what it contains.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """One command for every figure: ``python -m benchmarks``.
 
-Runs each scenario in fresh processes of the incumbent and of this checkout with both codecs, one after the other in
-every round so that a slow moment of the machine hits all of them, keeps the best of each, and prints what was
-reached beside what was to be reached.
+Runs each scenario in fresh processes of the incumbent and of this checkout with both codecs, one after the
+other in every round so that a slow moment of the machine hits all of them, keeps the best of each, and prints
+what was reached beside what was to be reached.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ def machine() -> str:
         model = next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         pass
-    return f"{model}, {os.cpu_count()} CPUs, {platform.system()} {platform.release()}, Python {platform.python_version()}"
+    system = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
+    return f"{model}, {os.cpu_count()} CPUs, {system}"
 
 
 def print_table(lines: list[rows.Line]) -> None:
