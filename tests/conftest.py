@@ -1,4 +1,4 @@
-"""What every test shares: an isolated environment, the codec fixture, the real IOC, bounded property tests."""
+"""What tests share: an isolated environment, the codec fixture, the real IOC, bounded property tests."""
 
 from __future__ import annotations
 

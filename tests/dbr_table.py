@@ -88,3 +88,32 @@ def _metadata(data_type: int, payload: bytes) -> dict[str, Any]:
     limits = struct.unpack_from(f">{len(names)}{LETTERS[kind]}", payload, units + 8)
     result.update(zip(names, limits, strict=True))
     return result
+
+
+def encode(data_type: int, fields: dict[str, Any]) -> bytes:
+    """The inverse of :func:`decode`, zero-padded to a multiple of 8."""
+    group, kind, values = family(data_type), native(data_type), fields["value"]
+    out = bytearray(TYPES[data_type][1])
+    if group == "STSACK":
+        struct.pack_into(">4H", out, 0, *(fields[name] for name in ("status", "severity", "ackt", "acks")))
+    elif group not in ("PLAIN", "ACK", "CLASS"):
+        struct.pack_into(">hh", out, 0, fields["status"], fields["severity"])
+    if group == "TIME":
+        struct.pack_into(">II", out, 4, fields["seconds"], fields["nanoseconds"])
+    elif group in ("GR", "CTRL") and kind == 3:
+        struct.pack_into(">h", out, 4, fields["no_str"])
+        for number, text in enumerate(fields["strs"]):
+            struct.pack_into(">26s", out, 6 + 26 * number, text.encode("latin-1"))
+    elif group in ("GR", "CTRL") and kind != 0:
+        units = 8 if kind in (2, 6) else 4
+        if units == 8:
+            struct.pack_into(">h", out, 4, fields["precision"])
+        names = LIMITS if group == "CTRL" else LIMITS[:6]
+        limits = [fields[name] for name in names]
+        text = fields["units"].encode("latin-1")
+        struct.pack_into(f">8s{len(names)}{LETTERS[kind]}", out, units, text, *limits)
+    if kind == 0:
+        out += b"".join(text.encode("latin-1").ljust(40, b"\0") for text in values)
+    else:
+        out += struct.pack(f">{len(values)}{LETTERS[kind]}", *values)
+    return bytes(out) + bytes(-len(out) % 8)

@@ -46,7 +46,7 @@ def process_environment(server_port: int, repeater_port: int, **more: str) -> di
 
 
 def search(name: str, port: int, timeout: float) -> bool:
-    """Whether a server on 127.0.0.1:port answers a search for ``name`` (plain sockets, no code under test)."""
+    """Whether a server on 127.0.0.1:port answers a search (plain sockets, no code under test)."""
     text = name.encode() + b"\0"
     text += bytes(-len(text) % 8)
     datagram = (

@@ -1,4 +1,4 @@
-"""The hand-typed table agrees with the recorded bytes; so what is measured against it is measured against EPICS."""
+"""The hand-typed table agrees with the recorded bytes: measuring against it is measuring against EPICS."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names, parameters and defaults that code written for caproto 1.x imports and calls (tests/data/public_surface.json)."""
+"""Names, parameters and defaults that code written for caproto 1.x uses (tests/data/public_surface.json)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import caproto
 
 SURFACE: dict[str, Any] = json.loads((Path(__file__).parent / "data" / "public_surface.json").read_text())
 SENTINELS = {name for name, text in SURFACE["constants"].items() if name == text and name.isupper()}
-# Their reading, writing and publishing belong to the server, which is a separate part; their names must be there.
+# Their reading, writing and publishing belong to the server, a separate part; their names must be there.
 DATA_CLASSES = {
     "ChannelAlarm",
     "ChannelByte",
@@ -76,7 +76,7 @@ def parameters(signature: str) -> list[tuple[str, str, bool]]:
 
 
 def check_callable(thing: Any, signature: str, where: str) -> None:
-    """Every printed parameter is accepted where the printed signature has it, and what had a default still has one."""
+    """Every printed parameter is accepted at its place, and what had a default still has one."""
     if signature == "...":
         return
     have = inspect.signature(thing).parameters

@@ -13,11 +13,12 @@ PACKAGE = Path(__file__).parents[1] / "caproto"
 
 # From the bottom up.  A module may import from its own row and the rows in front of it.
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("_version", "_errors", "_constants", "_layout"),
+    ("_version", "_errors", "_constants", "_layout", "_complaints", "_ids", "_ipv4", "_json5"),
     ("_codec", "_codec_py", "_wire"),
     (
-        "_enums", "_status", "_environ", "_filters", "_headers", "_dbr", "_convert", "_backend", "_numpy_backend",
-        "_array_backend", "_commands", "_data", "_log", "_utils", "_net",
+        "_enums", "_status", "_environ", "_filters", "_headers", "_dbr", "_convert", "_backend",
+        "_numpy_backend", "_array_backend", "_commands", "_data", "_log", "_utils", "_net", "_batch",
+        "_callbacks",
     ),
     ("_state", "_channel", "_circuit", "_broadcaster"),
     ("client", "server"),
@@ -40,7 +41,7 @@ DOORS = {
 
 
 def row(module: str) -> int | None:
-    """Number of the row ``caproto.<module>...`` is in; None for the package itself, which is on top of all."""
+    """Number of the row ``caproto.<module>...`` is in; None for the package itself, on top of all."""
     first = module.split(".")[0]
     for number, names in enumerate(ROWS):
         if first in names:

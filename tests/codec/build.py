@@ -6,9 +6,8 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
-from caproto._headers import ExtendedMessageHeader, MessageHeader
-
 import caproto
+from caproto._headers import ExtendedMessageHeader, MessageHeader
 from tests import dbr_table, golden
 
 Fields = dict[str, Any]

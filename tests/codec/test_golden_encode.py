@@ -8,7 +8,7 @@ import caproto
 from tests import golden
 from tests.codec.build import build, components, direction
 
-# A 24-byte header around small numbers, or an ECHO with a payload, is legal to receive and is not what we send.
+# A 24-byte header around small numbers, or an ECHO with a payload: legal to receive, not what we send.
 NOT_OUR_FORM = {
     vector.name
     for vector in golden.messages()

@@ -17,7 +17,7 @@ ROLES = {"client": caproto.CLIENT, "server": caproto.SERVER}
 
 
 def guarded(call: Callable[[], Any]) -> Any:
-    """The result as text, or the error of our own tree as type and text; any other exception is let through."""
+    """The result as text, or an error of our own tree as type and text; other exceptions pass."""
     try:
         return plain(call())
     except caproto.CaprotoError as error:

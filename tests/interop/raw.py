@@ -1,4 +1,4 @@
-"""A Channel Access client made of ``socket`` and ``struct`` only: the witness that shares no code with the library."""
+"""A client made of ``socket`` and ``struct`` only: the witness that shares no code with the library."""
 
 from __future__ import annotations
 

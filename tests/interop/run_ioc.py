@@ -1,7 +1,7 @@
 """Start an EPICS Base IOC in this process: ``run_ioc.py FILE.db FILE.acf``.
 
-``python -m epicscorelibs.ioc`` has no option for access security, and brings up a pvAccess server that these tests
-don't want; the parts it is made of do both.  The IOC runs until stdin is closed.
+``python -m epicscorelibs.ioc`` has no option for access security, and brings up a pvAccess server that
+these tests don't want; the parts it is made of do both.  The IOC runs until stdin is closed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Writes of every type to a real IOC, with and without completion, good and bad; plain sockets read them back."""
+"""Writes of every type to a real IOC, with and without completion; plain sockets read them back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Channels, reads, writes and subscriptions between two ends in memory (sections 3.4 - 3.9, 11.3, 11.5, 12)."""
+"""Channels, reads, writes, subscriptions: two ends in memory (sections 3.4 - 3.9, 11.3, 11.5, 12)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 import caproto
 from caproto import CLIENT, LocalProtocolError, RemoteProtocolError
-from tests.protocol.pair import ConnectionPair, connected, deliver, is_usable, names
+from tests.protocol.pair import ConnectionPair, connected, deliver, is_usable
 from tests.protocol.test_circuit import message
 
 DOUBLE = struct.pack(">d", 2.5)

@@ -1,4 +1,4 @@
-"""A circuit from its first byte to its last: versions, keep-alive, odd peers, and the end (sections 3.2, 11, 12)."""
+"""A circuit from first byte to last: versions, keep-alive, odd peers, the end (sections 3.2, 11, 12)."""
 
 from __future__ import annotations
 
