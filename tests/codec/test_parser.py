@@ -1,4 +1,4 @@
-"""The two codec modules side by side, without anything on top: splitting, limits, memory, swaps, and their contract."""
+"""The two codec modules side by side, nothing on top: splitting, limits, memory, swaps, and the contract."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Values and metadata of every DBR type to bytes and back, with and without numpy, against a table typed by hand."""
+"""Every DBR type to bytes and back, with and without numpy, against a table typed by hand."""
 
 from __future__ import annotations
 

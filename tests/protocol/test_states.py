@@ -1,4 +1,4 @@
-"""Every (role, state, command) triple of the tables, against the rules of section 11 written out a second time."""
+"""Every (role, state, command) of the tables, against the rules of section 11 written out a second time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXPECTED_CIRCUIT: dict[str, dict[str, dict[str, str]]] = {
         # Nothing goes out in front of our VERSION; the server's may come at any time.
         "SEND_VERSION_REQUEST": {"VersionRequest": "AWAIT_VERSION_RESPONSE", "VersionResponse": "GREETED"},
         "GREETED": {"VersionResponse": "GREETED", "VersionRequest": "CONNECTED"},
-        # "Do not wait for the server's VERSION before sending: some servers speak only after they heard the client."
+        # Some servers speak only after they heard the client, so it does not wait.
         "AWAIT_VERSION_RESPONSE": {"*": "AWAIT_VERSION_RESPONSE", "VersionResponse": "CONNECTED"},
         "CONNECTED": {"*": "CONNECTED"},
         "MUST_CLOSE": {},
@@ -42,7 +42,8 @@ EXPECTED_CIRCUIT: dict[str, dict[str, dict[str, str]]] = {
 }
 
 REQUESTS = {
-    "ReadRequest", "ReadNotifyRequest", "WriteRequest", "WriteNotifyRequest", "EventAddRequest", "EventCancelRequest",
+    "ReadRequest", "ReadNotifyRequest", "WriteRequest", "WriteNotifyRequest", "EventAddRequest",
+    "EventCancelRequest",
 }  # fmt: skip
 ANSWERS = {
     "ReadResponse", "ReadNotifyResponse", "WriteNotifyResponse", "EventAddResponse", "EventCancelResponse",
