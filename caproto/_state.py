@@ -1,0 +1,152 @@
+"""The rules of Channel Access as tables: role, state and command give the next state (protocol section 11).
+
+A command that is missing in a state is illegal there.  Both ends keep the state of both roles, so that either can say
+who broke a rule.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ._commands import (
+    AccessRightsResponse,
+    ClearChannelRequest,
+    ClearChannelResponse,
+    Commands,
+    CreateChanRequest,
+    CreateChanResponse,
+    CreateChFailResponse,
+    ErrorResponse,
+    EventAddRequest,
+    EventAddResponse,
+    EventCancelRequest,
+    EventCancelResponse,
+    ReadNotifyRequest,
+    ReadNotifyResponse,
+    ReadRequest,
+    ReadResponse,
+    RepeaterConfirmResponse,
+    RepeaterRegisterRequest,
+    ServerDisconnResponse,
+    UnknownCommand,
+    VersionRequest,
+    VersionResponse,
+    WriteNotifyRequest,
+    WriteNotifyResponse,
+    WriteRequest,
+)
+from ._commands import Beacon, Message  # isort: skip
+from ._enums import (
+    AWAIT_CREATE_CHAN_RESPONSE,
+    AWAIT_VERSION_RESPONSE,
+    CLIENT,
+    CLOSED,
+    CONNECTED,
+    DISCONNECTED,
+    FAILED,
+    IDLE,
+    MUST_CLOSE,
+    SEND_CREATE_CHAN_REQUEST,
+    SEND_CREATE_CHAN_RESPONSE,
+    SEND_VERSION_REQUEST,
+    SEND_VERSION_RESPONSE,
+    SERVER,
+    Sentinel,
+)
+
+#: The server's VERSION came before the client's (it is sent when the connection is accepted).
+GREETED = Sentinel("GREETED")
+
+Table = dict[Sentinel, dict[Sentinel, dict[type[Message], Sentinel]]]
+
+_DATAGRAM_ONLY = {RepeaterRegisterRequest, RepeaterConfirmResponse, Beacon}
+#: Everything that may travel over TCP.  Unknown commands are skipped, so they change nothing.
+ON_CIRCUIT = tuple(
+    cls for role in (CLIENT, SERVER) for cls in Commands[role].values() if cls not in _DATAGRAM_ONLY
+) + (EventCancelResponse, UnknownCommand)
+_RESPONSES = tuple(cls for cls in ON_CIRCUIT if cls in Commands[SERVER].values() or cls is EventCancelResponse)
+
+
+def _stay(state: Sentinel, commands: Any) -> dict[type[Message], Sentinel]:
+    return {command: state for command in commands}
+
+
+#: The circuit.  A client may send everything behind its VERSION without waiting for the server's.
+CIRCUIT: Table = {
+    CLIENT: {
+        SEND_VERSION_REQUEST: {VersionRequest: AWAIT_VERSION_RESPONSE, VersionResponse: GREETED},
+        GREETED: {VersionResponse: GREETED, VersionRequest: CONNECTED},
+        AWAIT_VERSION_RESPONSE: {**_stay(AWAIT_VERSION_RESPONSE, ON_CIRCUIT), VersionResponse: CONNECTED},
+        CONNECTED: _stay(CONNECTED, ON_CIRCUIT),
+        MUST_CLOSE: {},
+        DISCONNECTED: {},
+    },
+    SERVER: {
+        IDLE: {VersionRequest: SEND_VERSION_RESPONSE, VersionResponse: GREETED, ErrorResponse: IDLE},
+        GREETED: {VersionResponse: GREETED, VersionRequest: CONNECTED, ErrorResponse: GREETED},
+        SEND_VERSION_RESPONSE: {**_stay(SEND_VERSION_RESPONSE, ON_CIRCUIT), VersionResponse: CONNECTED},
+        CONNECTED: _stay(CONNECTED, ON_CIRCUIT),
+        MUST_CLOSE: {},
+        DISCONNECTED: {},
+    },
+}
+
+_REQUESTS_IN_USE = (
+    ReadRequest, ReadNotifyRequest, WriteRequest, WriteNotifyRequest, EventAddRequest, EventCancelRequest,
+)  # fmt: skip
+_RESPONSES_IN_USE = (
+    ReadResponse, ReadNotifyResponse, WriteNotifyResponse, EventAddResponse, EventCancelResponse,
+    AccessRightsResponse, ErrorResponse,
+)  # fmt: skip
+
+_IN_USE = {
+    **_stay(CONNECTED, _REQUESTS_IN_USE + _RESPONSES_IN_USE),
+    CreateChanResponse: CONNECTED,
+    ClearChannelRequest: MUST_CLOSE,
+    ServerDisconnResponse: CLOSED,
+}
+#: Between CLEAR_CHANNEL and its answer: whatever was on its way is discarded.
+_CLEARING = {
+    **_stay(MUST_CLOSE, (*_RESPONSES_IN_USE, CreateChanResponse)),
+    ClearChannelResponse: CLOSED,
+    ServerDisconnResponse: CLOSED,
+}
+_CREATING = {
+    AccessRightsResponse: AWAIT_CREATE_CHAN_RESPONSE,
+    CreateChanResponse: CONNECTED,
+    CreateChFailResponse: FAILED,
+    ServerDisconnResponse: CLOSED,
+    ErrorResponse: FAILED,
+}
+
+#: The channel.
+CHANNEL: Table = {
+    CLIENT: {
+        SEND_CREATE_CHAN_REQUEST: {CreateChanRequest: AWAIT_CREATE_CHAN_RESPONSE},
+        AWAIT_CREATE_CHAN_RESPONSE: _CREATING,
+        CONNECTED: _IN_USE,
+        MUST_CLOSE: _CLEARING,
+        FAILED: {CreateChanRequest: AWAIT_CREATE_CHAN_RESPONSE},
+        CLOSED: {},
+    },
+    SERVER: {
+        IDLE: {CreateChanRequest: SEND_CREATE_CHAN_RESPONSE},
+        SEND_CREATE_CHAN_RESPONSE: {**_CREATING, AccessRightsResponse: SEND_CREATE_CHAN_RESPONSE},
+        CONNECTED: _IN_USE,
+        MUST_CLOSE: _CLEARING,
+        FAILED: {CreateChanRequest: SEND_CREATE_CHAN_RESPONSE},
+        CLOSED: {},
+    },
+}
+
+INITIAL_CIRCUIT = {CLIENT: SEND_VERSION_REQUEST, SERVER: IDLE}
+INITIAL_CHANNEL = {CLIENT: SEND_CREATE_CHAN_REQUEST, SERVER: IDLE}
+
+
+def next_states(
+    table: Table, states: dict[Sentinel, Sentinel], command: type[Message]
+) -> dict[Sentinel, Sentinel] | None:
+    """The states of both roles after `command`, or None if it is illegal for one of them."""
+    client = table[CLIENT][states[CLIENT]].get(command)
+    server = table[SERVER][states[SERVER]].get(command)
+    return None if client is None or server is None else {CLIENT: client, SERVER: server}
