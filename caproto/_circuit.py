@@ -125,7 +125,7 @@ class VirtualCircuit:
         commands : deque
             Not yet processed; DISCONNECTED follows them if the connection was closed.
         bytes_needed : int
-            How many more bytes the next command needs at least.
+            How many more bytes the command in progress needs at least; 0 between commands.
 
         Raises
         ------
@@ -180,7 +180,7 @@ class VirtualCircuit:
 
     @property
     def bytes_needed(self) -> int:
-        """How many more bytes the next command needs at least."""
+        """How many more bytes the command in progress needs at least; 0 between commands."""
         needed: int = self._parser.bytes_needed
         return needed
 

@@ -345,7 +345,7 @@ class StreamParser:
     Attributes
     ----------
     bytes_needed : int
-        How many more bytes the next frame needs at least.
+        How many more bytes the frame in progress needs at least; 0 between frames.
     error : RemoteProtocolError or None
         Set for good once framing is lost; the frames in front of that place were returned.
     """
@@ -368,7 +368,7 @@ class StreamParser:
     def bytes_needed(self) -> int:
         if self._big is not None:
             return len(self._big_view) - self._filled
-        return self._skip or self._need - len(self._tail)
+        return self._skip or (self._need - len(self._tail) if self._tail else 0)
 
     def feed(self, data: Any) -> list[Frame]:
         """The frames that `data` completes.  `data` is not kept."""
