@@ -17,12 +17,15 @@ class Talk:
     circuit : VirtualCircuit
     seen : list of Message
         Every command received.
+    cancelled : list of Message
+        Those of them that ended a subscription.
     """
 
     def __init__(self, address: tuple[str, int], *, user: str = "operator", priority: int = 0) -> None:
         self.sock = socket.create_connection(address, 5)
         self.circuit = caproto.VirtualCircuit(our_role=caproto.CLIENT, address=address, priority=priority)
         self.seen: list[Any] = []
+        self.cancelled: list[Any] = []
         self._unread: list[Any] = []
         self.send(caproto.VersionRequest(priority=priority, version=13))
         self.send(caproto.HostNameRequest("localhost"), caproto.ClientNameRequest(user))
@@ -47,7 +50,11 @@ class Talk:
         for command in commands:
             if command is caproto.DISCONNECTED:
                 continue
+            live = set(self.circuit.event_add_commands)
             self.circuit.process_command(command)
+            if live - set(self.circuit.event_add_commands) and command.header.command == 1:
+                self.cancelled.append(command)
+                continue
             self.seen.append(command)
             self._unread.append(command)
         return bool(received)
@@ -63,6 +70,15 @@ class Talk:
             left = deadline - time.monotonic()
             if left <= 0 or (not self.pump(left) and left > 0.05 and not self._unread):
                 raise AssertionError(f"no {' or '.join(kinds)} came; last seen: {self.seen[-3:]}")
+
+    def cancel(self, channel: Any, subscription: int, timeout: float = 5.0) -> Any:
+        """End a subscription; returns the confirmation."""
+        before = len(self.cancelled)
+        self.send(channel.unsubscribe(subscription))
+        deadline = time.monotonic() + timeout
+        while len(self.cancelled) == before:
+            assert self.pump(deadline - time.monotonic()), "the cancel was not confirmed"
+        return self.cancelled[-1]
 
     def quiet(self, kind: str, seconds: float = 0.3) -> list[Any]:
         """Commands of class ``kind`` that arrive within ``seconds``."""

@@ -52,16 +52,17 @@ def test_all_of_them_in_use_does_not_hang() -> None:
         assert str(error)
 
 
-def test_reads_and_writes_and_subscriptions_do_not_share_an_identifier() -> None:
+def test_identifiers_of_subscriptions_and_of_requests_are_unique() -> None:
+    """The first of each is 0, as the tutorial has it; answers are told apart by their command."""
     pair = connected()
-    ids = []
+    subscriptions, requests = [], []
     for _ in range(50):
-        subscription = pair.client.new_subscriptionid()
-        pair.client.send(caproto.EventAddRequest(6, 1, 7, subscription, 0, 0, 0, 1))
-        ioid = pair.client.new_ioid()
-        pair.client.send(caproto.ReadNotifyRequest(6, 1, 7, ioid))
-        ids += [subscription, ioid]
-    assert len(set(ids)) == len(ids)
+        subscriptions.append(pair.client.new_subscriptionid())
+        pair.client.send(caproto.EventAddRequest(6, 1, 7, subscriptions[-1], 0, 0, 0, 1))
+        requests.append(pair.client.new_ioid())
+        pair.client.send(caproto.ReadNotifyRequest(6, 1, 7, requests[-1]))
+    assert (subscriptions[0], requests[0]) == (0, 0)
+    assert len(set(subscriptions)) == len(set(requests)) == 50
 
 
 def test_finished_requests_are_forgotten() -> None:

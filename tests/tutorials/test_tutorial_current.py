@@ -227,7 +227,7 @@ def test_simplified_bookkeeping_with_channels(
     send(chan.write((4,)))  # a plain write: success is silent
     send(chan.write((5,), notify=True))
     assert [type(command).__name__ for command in recv()] == ["WriteNotifyResponse"]
-    send(chan.subscribe(subscriptionid=0))
+    send(chan.subscribe())
     (update,) = recv()
     assert list(update.data) == [5.0]
     send(chan.unsubscribe(0))
