@@ -25,13 +25,21 @@ _NUMBER = re.compile(
     r"[+-]?(?:(0[xX][0-9a-fA-F]{1,16})|(\d{1,20})(?![\d.eE])|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|Infinity|NaN)"
 )
 _STRING = re.compile(r"""\"((?:[^"\\\n]|\\.)*)\"|'((?:[^'\\\n]|\\.)*)'""", re.DOTALL)
-_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
+# Characters beyond 16 bits are written as two escapes, a surrogate pair.
+_ESCAPE = re.compile(
+    r"\\(?:(u[dD][89abAB][0-9a-fA-F]{2})\\(u[dD][c-fC-F][0-9a-fA-F]{2})"
+    r"|(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.))",
+    re.DOTALL,
+)
 _LETTERS = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "v": "\v", "0": "\0", "\n": ""}
 _WORDS: dict[str, JSONValue] = {"true": True, "false": False, "null": None}
 
 
 def _unescape(match: re.Match[str]) -> str:
-    code = match[1]
+    if match[1]:
+        high, low = int(match[1][1:], 16) & 0x3FF, int(match[2][1:], 16) & 0x3FF
+        return chr(0x10000 + (high << 10 | low))
+    code = match[3]
     if len(code) > 1:
         return chr(int(code[1:], 16))
     return _LETTERS.get(code, code)
