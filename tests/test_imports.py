@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "caproto"
 
 # From the bottom up.  A module may import from its own row and the rows in front of it.
 ROWS: tuple[tuple[str, ...], ...] = (
-    ("_version", "_errors", "_constants", "_layout", "_complaints", "_ids", "_ipv4", "_json5"),
+    ("_version", "_errors", "_constants", "_layout", "_complaints", "_ids", "_ipv4", "_json5", "_text"),
     ("_codec", "_codec_py", "_wire"),
     (
         "_enums", "_status", "_environ", "_filters", "_headers", "_dbr", "_convert", "_backend",
