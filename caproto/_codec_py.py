@@ -126,7 +126,7 @@ class Frame:
     def _set(self, name: str, value: Any, bits: int) -> None:
         try:
             number = int(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise complain.field_range(name, value, bits) from None
         if not 0 <= number < 1 << bits:
             raise complain.field_range(name, value, bits)
