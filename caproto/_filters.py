@@ -5,10 +5,12 @@ from __future__ import annotations
 import enum
 import math
 import re
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 from ._errors import CaprotoValueError
-from ._json5 import JSONValue, parse_json5
+
+if TYPE_CHECKING:
+    from ._json5 import JSONValue
 
 __all__ = [
     "ArrayFilter",
@@ -84,9 +86,10 @@ class ChannelFilter(NamedTuple):
     sync: SyncFilter | None
 
 
-_MODIFIERS = re.compile(r"([^$\[{]*)(\$)?([\[{].*)?", re.DOTALL)
-_RANGE = re.compile(r"\[([^\[\]{}]*)\]")
-_INTEGER = re.compile(r"[+-]?\d{1,10}", re.ASCII)
+# Compiled on first use, by the cache of "re": most programs never see a filter.
+_MODIFIERS = r"([^$\[{]*)(\$)?([\[{].*)?"
+_RANGE = r"\[([^\[\]{}]*)\]"
+_INTEGER = r"[+-]?[0-9]{1,10}"
 _SYNC_MODES = ("before", "first", "while", "last", "after", "unless")
 
 
@@ -97,7 +100,7 @@ def parse_record_field(pvname: str) -> RecordAndField:
     are not looked at; see :func:`parse_channel_filter`.
     """
     record, _, rest = pvname.partition(".")
-    match = _MODIFIERS.fullmatch(rest)
+    match = re.fullmatch(_MODIFIERS, rest, re.DOTALL)
     if match is None:  # a "$" in the middle modifies nothing
         return RecordAndField(pvname, record, rest, None)
     field, long_string, filters = match[1] or None, match[2], match[3]
@@ -115,7 +118,7 @@ def parse_record_field(pvname: str) -> RecordAndField:
 
 def _integer(name: str, value: JSONValue) -> int:
     """Return the integer that `value` is or spells; servers take ``"3"`` and ``3.0``, too."""
-    if isinstance(value, str) and _INTEGER.fullmatch(value.strip()):
+    if isinstance(value, str) and re.fullmatch(_INTEGER, value.strip()):
         value = int(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
@@ -205,10 +208,12 @@ def parse_channel_filter(filter_text: str) -> ChannelFilter:
     CaprotoValueError
         If the text is malformed or asks for a filter that is not offered; the message quotes it.
     """
+    from ._json5 import parse_json5
+
     rest = filter_text.strip()
     found: dict[str, Any] = dict.fromkeys(ChannelFilter._fields)
     try:
-        span = _RANGE.match(rest)
+        span = re.match(_RANGE, rest)
         if span:
             found["arr"] = _parse_range(span[1])
             rest = rest[span.end() :].strip()

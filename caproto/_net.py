@@ -1,11 +1,11 @@
 """Addresses of this machine, and the address lists of the environment.
 
-The only module below the skins that knows sockets.  Nothing is looked up before a function is called.
+The only module below the skins that knows sockets.  Nothing is looked up before a function is called; even
+the module ``socket`` is imported that late, because the protocol does not need it.
 """
 
 from __future__ import annotations
 
-import socket
 import struct
 import sys
 from collections.abc import Iterable, Iterator
@@ -61,6 +61,8 @@ def is_multicast(ip: str) -> bool:
 
 def _resolve(host: str) -> str:
     """Return the dotted address of a host name, a dotted address or a decimal number."""
+    import socket
+
     if host.isascii() and host.isdecimal():
         return ipv4_from_int32(int(host))
     try:
@@ -110,6 +112,8 @@ def _from_psutil() -> list[tuple[str, str]] | None:
         import psutil
     except ImportError:
         return None
+    import socket
+
     try:
         stats = psutil.net_if_stats()
         interfaces = psutil.net_if_addrs()
@@ -133,6 +137,7 @@ def _from_linux() -> list[tuple[str, str]] | None:
     if not sys.platform.startswith("linux"):
         return None
     import fcntl
+    import socket
 
     found: list[tuple[str, str]] = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
@@ -192,6 +197,8 @@ def _broadcasts(only: Iterable[str] = ()) -> list[str]:
 
 def get_local_address() -> str:
     """Return the address that this machine uses towards its network; 127.0.0.1 if it has none."""
+    import socket
+
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         try:
             # Chooses a route and sends nothing; the address is one reserved for documentation.
@@ -260,7 +267,7 @@ def get_ignore_address_list() -> list[str]:
 # Sockets and ports -------------------------------------------------------------------------------------
 
 
-def bcast_socket(socket_module: Any = socket) -> Any:
+def bcast_socket(socket_module: Any = None) -> Any:
     """Return an unbound UDP socket that may broadcast and share its port.
 
     Parameters
@@ -268,7 +275,9 @@ def bcast_socket(socket_module: Any = socket) -> Any:
     socket_module : module, optional
         Where the socket comes from: ``socket``, or one that looks like it.
     """
-    sock = socket_module.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    import socket
+
+    sock = (socket if socket_module is None else socket_module).socket(socket.AF_INET, socket.SOCK_DGRAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
