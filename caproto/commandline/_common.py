@@ -24,7 +24,7 @@ def version_text() -> str:
 
 
 class Parser(argparse.ArgumentParser):
-    """Knows numbers that look like options: ``-5`` and ``-1e-3`` are values unless an option takes them."""
+    """Ends its help with examples; knows ``--version``."""
 
     def __init__(self, *, description: str, examples: str) -> None:
         super().__init__(
@@ -34,7 +34,7 @@ class Parser(argparse.ArgumentParser):
             allow_abbrev=False,
         )
         self.add_argument(
-            "--version", "-V", action="version", version=version_text(), help="show version and codec, and exit"
+            "--version", "-V", action="version", version=version_text(), help="show version and codec"
         )
 
 

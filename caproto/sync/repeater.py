@@ -1,8 +1,8 @@
 """The repeater: one process per host that hands the beacons of all servers on to every local client.
 
 Works on raw bytes, because what it forwards is none of its business.  A client registers by a
-REPEATER_REGISTER message or by an empty datagram, as the C library does; both are confirmed.  A client is gone
-when its port can be bound.
+REPEATER_REGISTER message or by an empty datagram, as the C library does; both are confirmed.  A client is
+gone when its port can be bound.
 """
 
 from __future__ import annotations
@@ -234,7 +234,8 @@ def spawn_repeater() -> None:
     # The directory that holds this very package: the child must not run another copy, and starts in the root
     # directory so that it keeps no file system busy.
     home = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    code = f"import sys; sys.path.insert(0, {home!r}); from caproto.commandline.repeater import main; main(['-q'])"
+    start = "from caproto.commandline.repeater import main; main(['-q'])"
+    code = f"import sys; sys.path.insert(0, {home!r}); {start}"
     try:
         process = subprocess.Popen(
             [sys.executable, "-c", code],
