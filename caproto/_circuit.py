@@ -9,12 +9,12 @@ from typing import Any, Callable
 from . import _commands as ca
 from ._channel import ClientChannel, ServerChannel, _BaseChannel
 from ._constants import DEFAULT_PROTOCOL_VERSION
-from ._enums import CLIENT, CLOSED, CONNECTED, DISCONNECTED, MUST_CLOSE, SERVER, Sentinel
+from ._enums import CLIENT, CLOSED, CONNECTED, DISCONNECTED, IDLE, MUST_CLOSE, SERVER, Sentinel
 from ._environ import max_array_bytes
 from ._errors import CaprotoTypeError, CaprotoValueError, LocalProtocolError, RemoteProtocolError
 from ._ids import ThreadsafeCounter
 from ._pending import Pending
-from ._state import CHANNEL, CIRCUIT, INITIAL_CIRCUIT, next_states
+from ._state import GREETED, CircuitState
 from ._wire import codec
 
 #: The largest payload that a server takes from a client which did not ask first, in bytes.
@@ -71,16 +71,16 @@ class VirtualCircuit:
         self.our_version = protocol_version
         self.protocol_version = protocol_version
         self.log = logging.getLogger("caproto.circ")
-        self.states: dict[Sentinel, Sentinel] = dict(INITIAL_CIRCUIT)
+        self.states = CircuitState()
         self.channels: dict[int, _BaseChannel] = {}
         self.channels_sid: dict[int, _BaseChannel] = {}
         self.event_add_commands: dict[int, ca.EventAddRequest] = {}
         self._cancelling: dict[int, ca.EventAddRequest] = {}
         # IOID -> (channel, request): requests without an answer so far.
         self._ioids: dict[int, tuple[_BaseChannel, Any]] = {}
-        self.new_channel_id = ThreadsafeCounter(dont_clash_with=self.channels)
-        self.new_subscriptionid = ThreadsafeCounter(dont_clash_with=self.event_add_commands)
-        self.new_ioid = ThreadsafeCounter(dont_clash_with=self._ioids)
+        self._channel_ids = ThreadsafeCounter(dont_clash_with=self.channels)
+        self._subscription_ids = ThreadsafeCounter(dont_clash_with=self.event_add_commands)
+        self._request_ids = ThreadsafeCounter(dont_clash_with=self._ioids)
         if max_payload is None:
             max_payload = max_array_bytes()
         if max_payload is None:
@@ -110,6 +110,18 @@ class VirtualCircuit:
     def __repr__(self) -> str:
         return f"<VirtualCircuit {self.our_role!r} peer={self.address} states={self.states}>"
 
+    def new_channel_id(self) -> int:
+        """A CID that no channel of this circuit has."""
+        return self._channel_ids()
+
+    def new_subscriptionid(self) -> int:
+        """A subscription id that is not in use on this circuit."""
+        return self._subscription_ids()
+
+    def new_ioid(self) -> int:
+        """An IOID that no request without an answer has."""
+        return self._request_ids()
+
     # Bytes in, commands out
 
     def recv(self, *buffers: Any) -> tuple[deque[Any], int]:
@@ -135,25 +147,23 @@ class VirtualCircuit:
         frames: list[Any] = []
         closed = False
         for buffer in buffers:
-            if len(buffer):
-                frames += self._feed(buffer)
-            else:
+            if not len(buffer):
                 closed = True
+                continue
+            try:
+                frames += self._parser.feed(buffer)
+            except RemoteProtocolError as error:
+                if frames:
+                    break
+                raise self._lost(error) from None
         self._pending.add(frames)
         commands: deque[Any] = deque(frames)
         if closed:
             commands.append(DISCONNECTED)
         return commands, self._parser.bytes_needed
 
-    def _feed(self, buffer: Any) -> list[Any]:
-        try:
-            frames: list[Any] = self._parser.feed(buffer)
-        except RemoteProtocolError as error:
-            raise self._lost(error) from None
-        return frames
-
     def _lost(self, error: RemoteProtocolError) -> RemoteProtocolError:
-        self.states = {CLIENT: MUST_CLOSE, SERVER: MUST_CLOSE}
+        self.states.become(MUST_CLOSE)
         return RemoteProtocolError(f"circuit to {self.address}: {error}")
 
     def get_buffer(self, size_hint: int = -1) -> memoryview:
@@ -254,9 +264,9 @@ class VirtualCircuit:
 
     def disconnect(self) -> None:
         """The connection is gone: nothing is legal any more, and nothing is remembered."""
-        self.states = {CLIENT: DISCONNECTED, SERVER: DISCONNECTED}
+        self.states.become(DISCONNECTED)
         for channel in self.channels.values():
-            channel.states = {CLIENT: CLOSED, SERVER: CLOSED}
+            channel.states.become(CLOSED)
         for memory in (self.channels, self.channels_sid, self.event_add_commands, self._cancelling, self._ioids):
             memory.clear()
         self._pending.clear()
@@ -264,7 +274,7 @@ class VirtualCircuit:
     # Rules
 
     def _check(self, command: Any, blame: type[Exception]) -> None:
-        states = next_states(CIRCUIT, self.states, command.__class__)
+        states = self.states.after(command.__class__)
         sender = self.our_role if blame is LocalProtocolError else self.their_role
         name = type(command).__name__
         if not isinstance(command, ca.Message):
@@ -283,17 +293,17 @@ class VirtualCircuit:
         self._blame = blame
         if handler is not None:
             handler(command)
-        self.states = states
+        self.states.update(states)
 
     def _move(self, channel: _BaseChannel, command: Any) -> None:
         """Let the channel take the step that `command` is."""
-        states = next_states(CHANNEL, channel.states, command.__class__)
+        states = channel.states.after(command.__class__)
         if states is None:
             raise self._blame(
                 f"{type(command).__name__} is illegal for channel {channel.name!r} (cid {channel.cid}) on the circuit to "
                 f"{self.address} in {channel.states}"
             )
-        channel.states = states
+        channel.states.update(states)
 
     def _by_sid(self, command: Any) -> _BaseChannel:
         channel = self.channels_sid.get(command._parameter1)
@@ -317,16 +327,9 @@ class VirtualCircuit:
     def _version(self, command: Any) -> None:
         if command._data_count:
             self.protocol_version = min(self.our_version, command._data_count)
-        if self.our_role is SERVER and self.priority is None:
+        if isinstance(command, ca.VersionRequest) and self.states[SERVER] in (IDLE, GREETED):
+            # A later one may come from libca's search buffer, where this field is a flag (section 3.2).
             self.priority = command._data_type
-
-    def _version_request(self, command: Any) -> None:
-        first = self.priority is None or self.states[CLIENT] is INITIAL_CIRCUIT[CLIENT]
-        if self._blame is LocalProtocolError and first and command.priority != self.priority:
-            raise LocalProtocolError(
-                f"VersionRequest: priority={command.priority}, but the circuit to {self.address} has {self.priority}"
-            )
-        self._version(command)
 
     def _create_request(self, command: Any) -> None:
         channel = self.channels.get(command.cid)
@@ -461,7 +464,7 @@ class VirtualCircuit:
 
 _EventAddResponse = ca.EventAddResponse
 _HANDLERS = {
-    ca.VersionRequest: "_version_request",
+    ca.VersionRequest: "_version",
     ca.VersionResponse: "_version",
     ca.CreateChanRequest: "_create_request",
     ca.CreateChanResponse: "_create_response",

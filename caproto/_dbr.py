@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import ctypes
 import datetime
+import math
 import time
 from collections import UserList
 from typing import Any, ClassVar
 
+from ._constants import STR_ENC
 from ._enums import (
     AlarmSeverity,
     AlarmStatus,
@@ -80,6 +82,10 @@ def _split_unix(timestamp: float | datetime.datetime) -> tuple[int, int]:
         whole = int(timestamp.replace(microsecond=0).timestamp())
         nanoseconds = timestamp.microsecond * 1000
     else:
+        if not math.isfinite(timestamp):
+            raise CaprotoValueError(f"timestamp {timestamp!r} is not a time")
+        if not -1e18 < timestamp < 1e18:
+            raise CaprotoValueError(f"timestamp {timestamp!r} is not a number of seconds")
         whole = int(timestamp // 1)
         nanoseconds = round((timestamp - whole) * 1e9)
         if nanoseconds >= _NANOSECONDS:
@@ -234,6 +240,17 @@ class Metadata(codec.MetadataBase):  # type: ignore[misc,name-defined,unused-ign
         return f"DBR_{LAYOUTS[self._dbr].name}({', '.join(f'{k}={v!r}' for k, v in self.to_dict().items())})"
 
 
+def _set_strings(self: Any, strings: Any) -> None:
+    if len(strings) > MAX_ENUM_STATES:
+        raise CaprotoValueError(f"{len(strings)} enum_strings, there is room for {MAX_ENUM_STATES}")
+    self.no_str = len(strings)
+    for index, text in enumerate(strings):
+        raw = text.encode(STR_ENC) if isinstance(text, str) else bytes(text)
+        if len(raw) > MAX_ENUM_STRING_SIZE:
+            raise CaprotoValueError(f"enum_strings[{index}]={text!r} is longer than {MAX_ENUM_STRING_SIZE} bytes")
+        self.strs[index].value = raw
+
+
 _CTYPES: dict[str, Any] = {
     "h": ctypes.c_int16,
     "H": ctypes.c_uint16,
@@ -287,7 +304,7 @@ def _make(layout: Any) -> type[DbrTypeBase]:
         body["nanoSeconds"] = property(lambda self: self.stamp.nanoSeconds)
     if any(member.name == "strs" for member in layout.members):
         start = 6
-        body["enum_strings"] = property(lambda self: _enum_strings(self.no_str, bytes(self)[start:422]))
+        body["enum_strings"] = property(lambda self: _enum_strings(self.no_str, bytes(self)[start:422]), _set_strings)
         body["info_fields"] = (*names, "enum_strings")
     return type(f"DBR_{layout.name}", (DbrTypeBase,), body)
 
