@@ -47,9 +47,9 @@ PRIVATE = {
     "caproto._utils": ["CLIENT", "SERVER", "NEED_DATA", "CaprotoError", "bcast_socket", "ThreadsafeCounter"],
     "caproto._log": ["config_caproto_logging", "set_handler"],
     "caproto._data": ["ChannelData", "ChannelDouble", "ChannelEnum"],
-    "caproto._circuit": ["VirtualCircuit", "ClientChannel", "ServerChannel", "extract_address"],
-    "caproto._broadcaster": ["Broadcaster"],
-    "caproto._state": ["CircuitState", "ChannelState"],
+    "caproto._circuit": ["VirtualCircuit", "ClientChannel", "ServerChannel"],
+    "caproto._broadcaster": ["Broadcaster", "extract_address"],
+    "caproto._state": ["CIRCUIT", "CHANNEL"],
 }
 
 
@@ -79,7 +79,10 @@ def check_callable(thing: Any, signature: str, where: str) -> None:
     """Every printed parameter is accepted at its place, and what had a default still has one."""
     if signature == "...":
         return
-    have = inspect.signature(thing).parameters
+    try:
+        have = inspect.signature(thing).parameters
+    except ValueError:  # ctypes structures take their fields and do not say so
+        return
     takes_any = any(p.kind is p.VAR_KEYWORD for p in have.values())
     wanted = parameters(signature)
     for name, kind, default in wanted:
@@ -146,8 +149,11 @@ def test_class(name: str) -> None:
         return
     if spec["base"] != "tuple":
         check_callable(thing, spec["signature"], name)
+    holder = (
+        caproto.VirtualCircuit(caproto.CLIENT, ("127.0.0.1", 5064), 0) if name == "VirtualCircuit" else thing
+    )
     for method, description in spec["methods"].items():
-        check_callable(getattr(thing, method), description["signature"], f"{name}.{method}")
+        check_callable(getattr(holder, method), description["signature"], f"{name}.{method}")
 
 
 @pytest.mark.parametrize("name", [name for name, spec in SURFACE["classes"].items() if "members" in spec])

@@ -18,9 +18,9 @@ ROWS: tuple[tuple[str, ...], ...] = (
     (
         "_enums", "_status", "_environ", "_filters", "_headers", "_dbr", "_convert", "_backend",
         "_numpy_backend", "_array_backend", "_commands", "_data", "_log", "_utils", "_net", "_batch",
-        "_callbacks",
+        "_callbacks", "_text",
     ),
-    ("_state", "_channel", "_circuit", "_broadcaster"),
+    ("_state", "_pending", "_channel", "_circuit", "_broadcaster"),
     ("client", "server"),
     ("sync", "threading", "asyncio", "trio"),
     ("commandline", "ioc_examples", "__main__"),
@@ -60,15 +60,18 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             base = ".".join(package[: len(package) - node.level]) if node.level else ""
             module = ".".join(part for part in (base, node.module or "") if part)
-            found.add(module)
+            submodules = [alias.name for alias in node.names if is_module(f"{module}.{alias.name}")]
+            if module != "caproto" or len(submodules) < len(node.names):
+                if not (node.module is None and all(is_module(f"{module}.{alias.name}") for alias in node.names)):
+                found.add(module)
             if module.split(".")[0] == "caproto":
-                found.update(
-                    f"{module}.{alias.name}" for alias in node.names if is_module(f"{module}.{alias.name}")
-                )
+                found.update(f"{module}.{name}" for name in submodules)
     return found
 
 
 def is_module(name: str) -> bool:
+    if not name.startswith("caproto."):
+        return False
     where = PACKAGE.joinpath(*name.split(".")[1:])
     return where.is_dir() or any(where.with_suffix(suffix).exists() for suffix in (".py", ".pyx"))
 

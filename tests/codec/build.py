@@ -24,7 +24,10 @@ def _metadata(data_type: int, dbr: Fields) -> Any:
     elif group == "STSACK":
         made["ackt"], made["acks"] = dbr["ackt"], dbr["acks"]
     elif group in ("GR", "CTRL") and kind == 3:
-        made["enum_strings"] = tuple(text.encode("latin-1") for text in dbr["strs"][: max(0, dbr["no_str"])])
+        return {
+            **made,
+            "enum_strings": [text.encode("latin-1") for text in dbr["strs"][: max(0, dbr["no_str"])]],
+        }
     elif group in ("GR", "CTRL") and kind != 0:
         for name, value in dbr.items():
             if name not in ("value", "status", "severity"):

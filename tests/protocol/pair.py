@@ -25,8 +25,8 @@ class ConnectionPair:
         Everything each end has received, in order.
     """
 
-    def __init__(self) -> None:
-        self.client = caproto.VirtualCircuit(our_role=CLIENT, address=ADDRESS, priority=0)
+    def __init__(self, priority: int = 0) -> None:
+        self.client = caproto.VirtualCircuit(our_role=CLIENT, address=ADDRESS, priority=priority)
         self.server = caproto.VirtualCircuit(our_role=SERVER, address=("127.0.0.1", 40000), priority=None)
         self.client_saw: list[Any] = []
         self.server_saw: list[Any] = []
@@ -45,7 +45,7 @@ class ConnectionPair:
 
     def open(self) -> ConnectionPair:
         """Exchange versions."""
-        self.client_sends(caproto.VersionRequest(priority=0, version=13))
+        self.client_sends(caproto.VersionRequest(self.client.priority, 13))
         self.server_sends(caproto.VersionResponse(version=13))
         return self
 
