@@ -49,7 +49,7 @@ PRIVATE = {
     "caproto._data": ["ChannelData", "ChannelDouble", "ChannelEnum"],
     "caproto._circuit": ["VirtualCircuit", "ClientChannel", "ServerChannel"],
     "caproto._broadcaster": ["Broadcaster", "extract_address"],
-    "caproto._state": ["CIRCUIT", "CHANNEL"],
+    "caproto._state": ["CircuitState", "ChannelState"],
 }
 
 

@@ -62,7 +62,6 @@ def imports(path: Path) -> set[str]:
             module = ".".join(part for part in (base, node.module or "") if part)
             submodules = [alias.name for alias in node.names if is_module(f"{module}.{alias.name}")]
             if module != "caproto" or len(submodules) < len(node.names):
-                if not (node.module is None and all(is_module(f"{module}.{alias.name}") for alias in node.names)):
                 found.add(module)
             if module.split(".")[0] == "caproto":
                 found.update(f"{module}.{name}" for name in submodules)

@@ -9,7 +9,7 @@ import pytest
 
 import caproto
 from caproto import CLIENT, SERVER
-from caproto._state import CHANNEL, CIRCUIT, INITIAL_CHANNEL, INITIAL_CIRCUIT, ON_CIRCUIT, next_states
+from caproto._state import CHANNEL, CIRCUIT, INITIAL_CHANNEL, INITIAL_CIRCUIT, ON_CIRCUIT, CircuitState
 
 CIRCUIT_COMMANDS = {cls.__name__ for cls in ON_CIRCUIT}
 DATAGRAM_ONLY = {"RepeaterRegisterRequest", "RepeaterConfirmResponse", "Beacon"}
@@ -150,9 +150,9 @@ def test_no_datagram_command_travels_over_a_circuit() -> None:
 
 
 def test_illegal_for_one_role_is_illegal() -> None:
-    states = dict(INITIAL_CIRCUIT)
-    assert next_states(CIRCUIT, states, caproto.EchoRequest) is None
-    after = next_states(CIRCUIT, states, caproto.VersionRequest)
+    states = CircuitState()
+    assert states.after(caproto.EchoRequest) is None
+    after = states.after(caproto.VersionRequest)
     assert after is not None
     assert {repr(role): repr(state) for role, state in after.items()} == {
         "CLIENT": "AWAIT_VERSION_RESPONSE",
