@@ -32,9 +32,9 @@ from ._commands import (
     WriteRequest,
 )
 from ._constants import STR_ENC
-from ._enums import AccessRights, Sentinel, SubscriptionType
+from ._enums import AccessRights, SubscriptionType
 from ._errors import CaprotoTypeError, LocalProtocolError
-from ._state import INITIAL_CHANNEL
+from ._state import ChannelState
 
 if TYPE_CHECKING:
     from ._circuit import VirtualCircuit
@@ -72,7 +72,7 @@ class _BaseChannel:
         self.native_data_count: int | None = None
         self.access_rights: AccessRights | None = None
         self.string_encoding = string_encoding
-        self.states: dict[Sentinel, Sentinel] = dict(INITIAL_CHANNEL)
+        self.states = ChannelState()
         circuit.channels[self.cid] = self
 
     def __repr__(self) -> str:

@@ -14,6 +14,7 @@ from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.dict cimport PyDict_GetItem
 from cpython.float cimport PyFloat_AS_DOUBLE
 from cpython.list cimport PyList_GET_ITEM
+from cpython.number cimport PyNumber_Index
 from cpython.object cimport PyObject
 from libc.stdint cimport int16_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcpy, memset
@@ -163,7 +164,7 @@ cdef class _View:
 cdef uint32_t number_of(str name, object value, int bits) except? 0xFFFFFFFF:
     cdef long long number
     try:
-        number = int(value)
+        number = PyNumber_Index(value)
     except (TypeError, ValueError, OverflowError):
         raise complain.field_range(name, value, bits) from None
     if number < 0 or number >> bits:

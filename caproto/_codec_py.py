@@ -7,6 +7,7 @@ Nothing here knows states, roles or sockets.
 from __future__ import annotations
 
 import array
+import operator
 import struct
 import sys
 from typing import Any, Callable
@@ -125,7 +126,7 @@ class Frame:
 
     def _set(self, name: str, value: Any, bits: int) -> None:
         try:
-            number = int(value)
+            number = operator.index(value)
         except (TypeError, ValueError, OverflowError):
             raise complain.field_range(name, value, bits) from None
         if not 0 <= number < 1 << bits:

@@ -143,10 +143,35 @@ INITIAL_CIRCUIT = {CLIENT: SEND_VERSION_REQUEST, SERVER: IDLE}
 INITIAL_CHANNEL = {CLIENT: SEND_CREATE_CHAN_REQUEST, SERVER: IDLE}
 
 
-def next_states(
-    table: Table, states: dict[Sentinel, Sentinel], command: type[Message]
-) -> dict[Sentinel, Sentinel] | None:
-    """The states of both roles after `command`, or None if it is illegal for one of them."""
-    client = table[CLIENT][states[CLIENT]].get(command)
-    server = table[SERVER][states[SERVER]].get(command)
-    return None if client is None or server is None else {CLIENT: client, SERVER: server}
+class _States(dict[Sentinel, Sentinel]):
+    """The states of both roles: ``{CLIENT: state, SERVER: state}``."""
+
+    table: Table
+    initial: dict[Sentinel, Sentinel]
+
+    def __init__(self) -> None:
+        super().__init__(self.initial)
+
+    def after(self, command: type[Message]) -> dict[Sentinel, Sentinel] | None:
+        """The states of both roles after `command`, or None if it is illegal for one of them."""
+        client = self.table[CLIENT][self[CLIENT]].get(command)
+        server = self.table[SERVER][self[SERVER]].get(command)
+        return None if client is None or server is None else {CLIENT: client, SERVER: server}
+
+    def become(self, state: Sentinel) -> None:
+        """Put both roles into `state`, whatever the table says."""
+        self.update({CLIENT: state, SERVER: state})
+
+
+class CircuitState(_States):
+    """The states of a circuit."""
+
+    table = CIRCUIT
+    initial = INITIAL_CIRCUIT
+
+
+class ChannelState(_States):
+    """The states of a channel."""
+
+    table = CHANNEL
+    initial = INITIAL_CHANNEL

@@ -235,6 +235,9 @@ class EventAddRequestPayload(ctypes.BigEndianStructure):
         ("pad", ctypes.c_uint16),
     ]
 
+    def __init__(self, low: float = 0.0, high: float = 0.0, to: float = 0.0, mask: int = 0) -> None:
+        super().__init__(low, high, to, mask)
+
     @property
     def nbytes(self) -> int:
         return ctypes.sizeof(self)
