@@ -83,6 +83,41 @@ def scalar_updates(updates: int = 10_000, repeats: int = 5) -> Result:
     return {"us_per_update": best / updates * 1e6}
 
 
+def steps_of_an_update(updates: int = 10_000, repeats: int = 7) -> Result:
+    """Where the time of `scalar_updates` goes: what each further step of the loop adds, in us per update."""
+    stream = wire.scalar_updates(updates)
+    chunks = [stream[i : i + CHUNK] for i in range(0, len(stream), CHUNK)]
+    circuit = subscribed_circuit()
+
+    def split() -> None:
+        for chunk in chunks:
+            circuit.recv(chunk)
+
+    def check() -> None:
+        for chunk in chunks:
+            for command in circuit.recv(chunk)[0]:
+                circuit.process_command(command)
+
+    def data() -> None:
+        for chunk in chunks:
+            for command in circuit.recv(chunk)[0]:
+                circuit.process_command(command)
+                _ = command.data[0]
+
+    def metadata() -> None:
+        for chunk in chunks:
+            consume(circuit, chunk)
+
+    totals = {
+        step.__name__: fastest(step, repeats) / updates * 1e6 for step in (split, check, data, metadata)
+    }
+    costs = list(totals.values())
+    return {
+        f"us_{name}": cost - before
+        for name, cost, before in zip(totals, costs, [0.0, *costs[:-1]], strict=True)
+    }
+
+
 def messages_per_recv(largest: int = 50_000, repeats: int = 5) -> Result:
     """Time and peak memory per message for 1, 10, ... messages in one recv."""
     sizes = [n for n in (1, 10, 100, 1_000, 10_000, 50_000) if n <= largest]
@@ -211,24 +246,25 @@ def byte_swap(repeats: int = 7) -> Result:
     from caproto._wire import codec
 
     result: Result = {}
-    for item_size in (8, 4, 2):
-        dtype = numpy.dtype(f"f{item_size}")
+    for name in ("f8", "f4", "i2"):
+        dtype = numpy.dtype(name)
+        item_size = dtype.itemsize
         for elements in (1_000, 10_000, 100_000, 1_000_000):
-            swapped = numpy.arange(elements, dtype=numpy.float64).astype(dtype.newbyteorder())
+            swapped = (numpy.arange(elements) % 1000).astype(dtype.newbyteorder())
             rounds = max(1, 1_000_000 // elements)
             times = {"codec": float("inf"), "astype": float("inf")}
             for _ in range(repeats):
-                for name in times:
+                for way in times:
                     start = time.perf_counter()
-                    if name == "codec":
+                    if way == "codec":
                         for _ in range(rounds):
                             codec.swap_inplace(swapped, item_size)
                     else:
                         for _ in range(rounds):
                             swapped.astype(dtype)
-                    times[name] = min(times[name], time.perf_counter() - start)
+                    times[way] = min(times[way], time.perf_counter() - start)
             volume = rounds * elements * item_size / 1e9
-            result[f"{item_size}x{elements}"] = {name: volume / best for name, best in times.items()}
+            result[f"{item_size}x{elements}"] = {way: volume / best for way, best in times.items()}
     return result
 
 
@@ -295,6 +331,7 @@ SCENARIOS: dict[str, Callable[..., Result]] = {
     run.__name__: run
     for run in (
         scalar_updates,
+        steps_of_an_update,
         messages_per_recv,
         keep_one_update,
         waveforms,
