@@ -5,6 +5,7 @@ Run as a process of its own, because the codec is chosen once per process (``CAP
 
 from __future__ import annotations
 
+import ctypes
 import json
 import sys
 from collections.abc import Callable
@@ -26,6 +27,8 @@ def guarded(call: Callable[[], Any]) -> Any:
 
 def plain(value: Any) -> str:
     """A value as text that does not depend on which library holds it."""
+    if isinstance(value, ctypes.Structure):
+        value = bytes(value)
     if hasattr(value, "tolist"):
         value = value.tolist()
     return repr(value)

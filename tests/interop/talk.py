@@ -49,6 +49,7 @@ class Talk:
         commands, _ = self.circuit.recv(received)
         for command in commands:
             if command is caproto.DISCONNECTED:
+                self.circuit.process_command(command)
                 continue
             live = set(self.circuit.event_add_commands)
             self.circuit.process_command(command)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import struct
 import time
 from typing import Any
@@ -70,7 +71,7 @@ def test_array_round_trip(talk: Talk, raw: RawClient, element: str) -> None:
     talk.write(channel, [value.encode() for value in before] if data_type == 0 else before)
 
 
-@pytest.mark.parametrize("source", ["list", "tuple", "numpy", "array", "bytes", "memoryview"])
+@pytest.mark.parametrize("source", ["list", "tuple", "numpy", "Array", "array", "bytes", "memoryview"])
 def test_whatever_holds_doubles_can_be_written(talk: Talk, raw: RawClient, source: str) -> None:
     values = [1.5, -2.25, 3.0]
     made: Any = values
@@ -79,7 +80,10 @@ def test_whatever_holds_doubles_can_be_written(talk: Talk, raw: RawClient, sourc
     elif source == "numpy":
         made = pytest.importorskip("numpy").array(values)
     elif source == "array":
-        made = caproto.Array("d", values, endian=">")
+        made = array.array("d", values)
+        made.byteswap()  # one that does not know its byte order is taken to be in that of the wire
+    elif source == "Array":
+        made = caproto.Array("d", values)
     elif source in ("bytes", "memoryview"):
         packed = struct.pack(">3d", *values)
         made = packed if source == "bytes" else memoryview(packed)
