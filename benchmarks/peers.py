@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
-REQUIREMENTS = ("caproto==1.3.0", "numpy", "netifaces")
+REQUIREMENTS = ("caproto==1.3.0", "numpy")
 
 
 def peers_directory() -> Path:
@@ -29,7 +28,7 @@ def incumbent_python() -> Path:
     done = directory / "installed"
     if not done.exists():
         print(f"installing {', '.join(REQUIREMENTS)} into {directory}", file=sys.stderr)
-        venv.create(directory, with_pip=True, clear=True)
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(directory)], check=True, stdout=sys.stderr)
         subprocess.run(
             [str(python), "-m", "pip", "install", "-q", *REQUIREMENTS], check=True, stdout=sys.stderr
         )

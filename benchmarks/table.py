@@ -97,7 +97,7 @@ def print_table(lines: list[rows.Line]) -> None:
             line.measured,
             line.ratio,
             line.target,
-            "met" if line.met else "NOT MET",
+            "" if line.target == "-" else "met" if line.met else "NOT MET",
         )
         for line in lines
     ]
