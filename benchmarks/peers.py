@@ -28,7 +28,8 @@ def incumbent_python() -> Path:
     done = directory / "installed"
     if not done.exists():
         print(f"installing {', '.join(REQUIREMENTS)} into {directory}", file=sys.stderr)
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(directory)], check=True, stdout=sys.stderr)
+        make = [sys.executable, "-m", "venv", "--clear", str(directory)]
+        subprocess.run(make, check=True, stdout=sys.stderr)
         subprocess.run(
             [str(python), "-m", "pip", "install", "-q", *REQUIREMENTS], check=True, stdout=sys.stderr
         )
