@@ -8,6 +8,7 @@ Bounds are checked before any pointer moves, and sizes are computed in 64 bits.
 import array
 import struct
 
+cimport cython
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
@@ -172,6 +173,8 @@ cdef uint32_t number_of(str name, object value, int bits) except? 0xFFFFFFFF:
     return <uint32_t>number
 
 
+# A frame refers to bytes, an array and metadata, none of which refers back: it needs no place in the cycle collector.
+@cython.no_gc
 cdef class Frame:
     """One message: the header's fields, the payload, and what was parsed from it so far."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any
 
 from ._constants import MAX_COMMAND_BACKLOG
@@ -9,34 +10,44 @@ from ._enums import NEED_DATA
 
 
 class Pending:
-    """The commands of the last ``recv`` and those of earlier ones that nobody processed.
+    """The commands of the last ``recv`` and of earlier ones whose end nobody has processed.
 
-    A command is marked when it is processed, whichever way; at most `MAX_COMMAND_BACKLOG` unprocessed ones are kept
-    from one ``recv`` to the next, the newest ones.
+    A command is marked when it is processed, whichever way.  Beyond `MAX_COMMAND_BACKLOG` commands the oldest batches
+    are forgotten, so that somebody who only parses does not fill the memory.
     """
 
-    __slots__ = ("_at", "_commands")
+    __slots__ = ("_at", "_batches", "_count")
 
     def __init__(self) -> None:
-        self._commands: list[Any] = []
+        self._batches: deque[list[Any]] = deque()
+        self._count = 0
         self._at = 0
 
     def add(self, commands: list[Any]) -> None:
-        old = self._commands
-        if old and not old[-1]._done:
-            left = [command for command in old[self._at :] if not command._done]
-            commands = left[-MAX_COMMAND_BACKLOG:] + commands
-        self._commands, self._at = commands, 0
+        if not commands:
+            return
+        batches = self._batches
+        self._count += len(commands)
+        while batches and (batches[0][-1]._done or self._count > MAX_COMMAND_BACKLOG):
+            self._forget()
+        batches.append(commands)
+
+    def _forget(self) -> None:
+        self._count -= len(self._batches.popleft())
+        self._at = 0
 
     def take(self) -> Any:
         """The next unprocessed command, or NEED_DATA."""
-        commands = self._commands
-        while self._at < len(commands):
-            command = commands[self._at]
-            self._at += 1
-            if not command._done:
-                return command
+        while self._batches:
+            batch = self._batches[0]
+            while self._at < len(batch):
+                command = batch[self._at]
+                self._at += 1
+                if not command._done:
+                    return command
+            self._forget()
         return NEED_DATA
 
     def clear(self) -> None:
-        self._commands, self._at = [], 0
+        self._batches.clear()
+        self._count = self._at = 0
