@@ -209,12 +209,9 @@ class VirtualCircuit:
         RemoteProtocolError
             If the peer may not send it now.  The circuit and its other channels are as they were.
         """
-        if command.__class__ is _EventAddResponse:
-            # The path of every update: one look-up, two comparisons.
-            command._done = True
-            live = self._live.get(command._parameter2)
-            if live is not None and command._payload_size and live._data_type == command._data_type:
-                return
+        # The path of every update: one look-up, two comparisons.
+        if command.__class__ is _EventAddResponse and _is_live_update(self._live, command):
+            return
         if command is DISCONNECTED:
             self.disconnect()
             return
@@ -463,6 +460,7 @@ class VirtualCircuit:
 
 
 _EventAddResponse = ca.EventAddResponse
+_is_live_update = codec.is_live_update
 _HANDLERS = {
     ca.VersionRequest: "_version",
     ca.VersionResponse: "_version",

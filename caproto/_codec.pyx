@@ -18,7 +18,7 @@ from cpython.list cimport PyList_GET_ITEM
 from cpython.number cimport PyNumber_Index
 from cpython.object cimport PyObject
 from libc.stdint cimport int16_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcpy, memset
+from libc.string cimport memcmp, memcpy, memset
 
 from . import _complaints as complain
 from ._layout import LAST_DBR as _LAST_DBR
@@ -62,6 +62,8 @@ cdef enum:
     _STRING_SIZE = 40
     # Below this many bytes giving up the GIL costs more than the swap.
     _NOGIL_BYTES = 65536
+    # The long header.
+    _HEADROOM = 24
 
 cdef enum:
     MODE_UNSET = 0
@@ -189,6 +191,9 @@ cdef class Frame:
     cdef public bint _native
     cdef public bint _done
     cdef public object _payload
+    # A large payload that was encoded here stands in a bytes object with room for its header.
+    cdef object _whole
+    cdef bint _shared
     cdef public object _data
     cdef public object _metadata
     cdef public object sender_address
@@ -206,6 +211,20 @@ cdef class Frame:
         self._parameter2 = number_of("parameter2", parameter2, 32)
         self._payload = payload
         self._extended = extended
+        self._whole = None
+        if type(payload) is memoryview and type(payload.obj) is bytes and len(payload.obj) == len(payload) + _HEADROOM:
+            self._whole = payload.obj
+            self._shared = False
+
+    def _encode(self, command, data, data_type, data_count, parameter1, parameter2, metadata, trim):
+        """Set every field of a message with values."""
+        cdef object payload = quick_payload(data_type, data_count, data, metadata)
+        cdef object count
+        if payload is None:
+            payload, count = encode_hook(type(self).__name__, data_type, data_count, data, metadata, trim)
+        else:
+            count = len(data)
+        self._fill(command, len(payload), data_type, count, parameter1, parameter2, payload)
 
     def _set(self, str name, value, int bits):
         setattr(self, "_" + name, number_of(name, value, bits))
@@ -242,12 +261,33 @@ cdef class Frame:
         swap_inplace(memoryview(copy)[start:stop], ITEM_SIZE[self._data_type])
         return copy
 
+    cdef bint claim_whole(self) noexcept:
+        """Write the header in front of the payload; False if that would change bytes that were given away."""
+        cdef unsigned char[_HEADROOM] header
+        cdef unsigned char *at = <unsigned char *>PyBytes_AS_STRING(<bytes>self._whole)
+        self.write_header(header, _HEADROOM)
+        if self._shared:
+            return memcmp(at, header, _HEADROOM) == 0
+        memcpy(at, header, _HEADROOM)
+        self._shared = True
+        return True
+
     def __bytes__(self):
-        cdef int header = self.header_size()
-        cdef object payload = self._wire_payload()
-        cdef _View view = _View.__new__(_View)
-        cdef bytes out
         cdef unsigned char *at
+        cdef int header = self.header_size()
+        cdef object payload = self._payload
+        cdef _View view
+        cdef bytes out
+        if type(payload) is bytes:
+            out = PyBytes_FromStringAndSize(NULL, header + len(<bytes>payload))
+            at = <unsigned char *>PyBytes_AS_STRING(out)
+            self.write_header(at, header)
+            memcpy(at + header, PyBytes_AS_STRING(<bytes>payload), len(<bytes>payload))
+            return out
+        if header == _HEADROOM and self._whole is not None and self.claim_whole():
+            return self._whole
+        payload = self._wire_payload()
+        view = _View.__new__(_View)
         view.take(payload, PyBUF_SIMPLE)
         out = PyBytes_FromStringAndSize(NULL, header + view.size)
         at = <unsigned char *>PyBytes_AS_STRING(out)
@@ -373,7 +413,7 @@ cdef object decode_metadata(Frame frame):
     if len(frame._payload) < offset:
         raise complain.short_metadata(type(frame).__name__, frame._data_type, offset, len(frame._payload))
     if type(frame._payload) is bytes:
-        raw = PyBytes_FromStringAndSize(PyBytes_AS_STRING(<bytes>frame._payload), offset)
+        raw = <bytes>frame._payload
     else:
         raw = bytes(memoryview(frame._payload)[:offset])
     made = <MetadataBase>(<type>metadata_class).__new__(<type>metadata_class)
@@ -732,6 +772,13 @@ cdef class StreamParser:
         return 0
 
 
+def is_live_update(dict subscriptions, Frame frame):
+    """Mark `frame` as processed; whether it is an update, not empty, of a subscription of the same type."""
+    cdef PyObject *found = PyDict_GetItem(subscriptions, frame._parameter2)
+    frame._done = True
+    return found != NULL and frame._payload_size != 0 and (<Frame>found)._data_type == frame._data_type
+
+
 cdef int check_swap(Py_ssize_t length, itemsize) except -1:
     if itemsize not in (1, 2, 4, 8):
         raise complain.item_size(itemsize)
@@ -758,23 +805,32 @@ def swap_inplace(buffer, itemsize):
 
 def encode_payload(str name, dbr, data_count, data, metadata, trim=False):
     """The padded payload and the element count of a value message (see :mod:`caproto._convert`)."""
-    # The form that servers and tests build most, without a detour through Python: a tuple or list of numbers whose
-    # metadata is None or a tuple of status, severity, seconds and nanoseconds.
+    quick = quick_payload(dbr, data_count, data, metadata)
+    return (quick, len(data)) if quick is not None else encode_hook(name, dbr, data_count, data, metadata, trim)
+
+
+cdef bytes quick_payload(object dbr, object data_count, object data, object metadata):
+    """The form that servers build most, without a detour through Python; None if this is not it, or is wrong.
+
+    That is a tuple or list of numbers whose metadata is None or a tuple of status, severity, seconds, nanoseconds.
+    """
     cdef uint32_t number
-    cdef Py_ssize_t offset, count
+    cdef Py_ssize_t count
     cdef bytes prefix
-    if isinstance(dbr, int) and 0 <= dbr < 21 and (type(data) is tuple or type(data) is list):
-        number = dbr
-        count = len(data)
-        offset = VALUE_OFFSET[number]
-        if NATIVE[number] != _STRING and (data_count is None or data_count == count):
-            prefix = quick_prefix(number, offset, metadata)
-            if prefix is not None:
-                try:
-                    return pack_numbers(prefix, NATIVE[number], data), count
-                except complain.CaprotoConversionError as error:
-                    raise type(error)(f"{name}: {error}") from None
-    return encode_hook(name, dbr, data_count, data, metadata, trim)
+    if not isinstance(dbr, int) or not 0 <= dbr < 21 or not (type(data) is tuple or type(data) is list):
+        return None
+    number = dbr
+    count = len(data)
+    if NATIVE[number] == _STRING or not (data_count is None or data_count == count):
+        return None
+    prefix = quick_prefix(number, VALUE_OFFSET[number], metadata)
+    if prefix is None:
+        return None
+    try:
+        return pack_numbers(prefix, NATIVE[number], data)
+    except complain.CaprotoConversionError:
+        # Said again, with the command's name, by the form that takes everything.
+        return None
 
 
 cdef bytes quick_prefix(uint32_t dbr, Py_ssize_t offset, object metadata):
@@ -811,6 +867,7 @@ def pack_buffer(bytes prefix not None, buffer, itemsize, swap):
     cdef _View view = _View.__new__(_View)
     cdef Py_ssize_t head = len(prefix), total
     cdef size_t size, length
+    cdef Py_ssize_t room
     cdef bytes out
     cdef unsigned char *at
     cdef unsigned char *source
@@ -818,8 +875,10 @@ def pack_buffer(bytes prefix not None, buffer, itemsize, swap):
     view.take(buffer, PyBUF_SIMPLE)
     check_swap(view.size, itemsize)
     total = (head + view.size + 7) & ~7
-    out = PyBytes_FromStringAndSize(NULL, total)
-    at = <unsigned char *>PyBytes_AS_STRING(out)
+    # Room for a header in front of a large payload saves copying all of it once more.
+    room = _HEADROOM if total >= _NOGIL_BYTES else 0
+    out = PyBytes_FromStringAndSize(NULL, room + total)
+    at = <unsigned char *>PyBytes_AS_STRING(out) + room
     memcpy(at, PyBytes_AS_STRING(prefix), head)
     memset(at + head + view.size, 0, total - head - view.size)
     size, length, source = itemsize, view.size, view.data
@@ -835,7 +894,7 @@ def pack_buffer(bytes prefix not None, buffer, itemsize, swap):
     else:
         memcpy(at, source, length)
     view.drop()
-    return out
+    return memoryview(out)[room:] if room else out
 
 
 def pack_numbers(bytes prefix not None, int native, values):

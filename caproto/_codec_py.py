@@ -124,6 +124,21 @@ class Frame:
         self._payload = payload
         self._extended = extended
 
+    def _encode(
+        self,
+        command: int,
+        data: Any,
+        data_type: int,
+        data_count: int | None,
+        parameter1: int,
+        parameter2: int,
+        metadata: Any,
+        trim: bool,
+    ) -> None:
+        """Set every field of a message with values."""
+        payload, count = encode_payload(type(self).__name__, data_type, data_count, data, metadata, trim)
+        self._fill(command, len(payload), data_type, count, parameter1, parameter2, payload)
+
     def _set(self, name: str, value: Any, bits: int) -> None:
         try:
             number = operator.index(value)
@@ -164,6 +179,10 @@ class Frame:
             self._data = _decode_values(self)
         return self._data
 
+    def _prefix(self, offset: int) -> bytes:
+        # A small payload is shared, a large one is not kept alive by its metadata.
+        return self._payload if isinstance(self._payload, bytes) else bytes(self._payload[:offset])
+
     def _get_metadata(self) -> Any:
         if self._metadata is None and 0 <= self._data_type <= LAST_DBR:
             layout = LAYOUTS[self._data_type]
@@ -173,7 +192,7 @@ class Frame:
                     raise complain.short_metadata(
                         type(self).__name__, layout.dbr, layout.value_offset, len(self._payload)
                     )
-                self._metadata = _State.metadata_class(layout.dbr, bytes(self._payload[: layout.value_offset]))
+                self._metadata = _State.metadata_class(layout.dbr, self._prefix(layout.value_offset))
         return self._metadata
 
 
@@ -497,6 +516,13 @@ class StreamParser:
         if self._filled == len(self._big_view):
             out.append(frame)
             self._big, self._big_view = None, memoryview(b"")
+
+
+def is_live_update(subscriptions: dict[int, Any], frame: Frame) -> bool:
+    """Mark `frame` as processed; whether it is an update, not empty, of a subscription of the same type."""
+    found = subscriptions.get(frame._parameter2)
+    frame._done = True
+    return found is not None and frame._payload_size != 0 and bool(found._data_type == frame._data_type)
 
 
 def swap_inplace(buffer: Any, itemsize: int) -> None:

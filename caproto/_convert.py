@@ -146,7 +146,7 @@ def encode_metadata(name: str, dbr: int, metadata: Any) -> bytes:
         return bytes(layout.value_offset)
     if isinstance(metadata, codec.MetadataBase):
         if metadata._dbr == dbr:
-            return bytes(metadata._raw)
+            return bytes(metadata)
         metadata = metadata.to_dict()
     if isinstance(metadata, (bytes, bytearray, memoryview)) or hasattr(metadata, "DBR_ID"):
         raw = bytes(metadata)

@@ -229,7 +229,7 @@ class Metadata(codec.MetadataBase):  # type: ignore[misc,name-defined,unused-ign
         return {name: getattr(self, name) for name in self.info_fields}
 
     def __bytes__(self) -> bytes:
-        return bytes(self._raw)
+        return bytes(self._raw[: LAYOUTS[self._dbr].value_offset])
 
     def __eq__(self, other: object) -> bool:
         return hasattr(other, "DBR_ID") and other.DBR_ID == self._dbr and other.to_dict() == self.to_dict()

@@ -170,21 +170,12 @@ class ValueMessage(Message):
 
     __slots__ = ()
     HAS_PAYLOAD = True
-    TRIM_STRINGS: ClassVar[bool] = False
 
     data = codec.data_field()
     metadata = codec.metadata_field()
     data_type = dbr_type()
     data_count = number("data_count")
     payload_size = number("payload_size")
-
-    def _fill_values(
-        self, data: Any, data_type: int, data_count: int | None, parameter1: int, parameter2: int, metadata: Any
-    ) -> None:
-        payload, count = codec.encode_payload(
-            type(self).__name__, data_type, data_count, data, metadata, self.TRIM_STRINGS
-        )
-        self._fill(self.ID, len(payload), data_type, count, parameter1, parameter2, payload)
 
 
 class UnknownCommand(Message):

@@ -17,6 +17,10 @@ _MASK = struct.Struct(">fffHxx")
 Status = Union[int, CAStatus, CAStatusCode]
 
 
+def _code(status: Status) -> int:
+    return status if status.__class__ is int else status_to_code(status)
+
+
 class CreateChanRequest(Message):
     """Open the channel called `name`, including its modifiers and filters."""
 
@@ -159,7 +163,7 @@ class ReadNotifyResponse(ValueMessage):
     def __init__(
         self, data: Any, data_type: int, data_count: int | None, status: Status, ioid: int, *, metadata: Any = None
     ) -> None:
-        self._fill_values(data, data_type, data_count, status_to_code(status), ioid, metadata)
+        self._encode(15, data, data_type, data_count, _code(status), ioid, metadata, False)
 
 
 class ReadResponse(ValueMessage):
@@ -168,7 +172,6 @@ class ReadResponse(ValueMessage):
     __slots__ = ()
     ID = 3
     DIRECTION = RESPONSE
-    TRIM_STRINGS = True
     FIELDS = ("data", "data_type", "data_count", "sid", "ioid", "metadata")
     sid = number("parameter1")
     ioid = number("parameter2")
@@ -176,13 +179,12 @@ class ReadResponse(ValueMessage):
     def __init__(
         self, data: Any, data_type: int, data_count: int | None, sid: int, ioid: int, *, metadata: Any = None
     ) -> None:
-        self._fill_values(data, data_type, data_count, sid, ioid, metadata)
+        self._encode(3, data, data_type, data_count, sid, ioid, metadata, True)
 
 
 class _Write(ValueMessage):
     __slots__ = ()
     DIRECTION = REQUEST
-    TRIM_STRINGS = True
     FIELDS = ("data", "data_type", "data_count", "sid", "ioid", "metadata")
     sid = number("parameter1")
     ioid = number("parameter2")
@@ -190,7 +192,7 @@ class _Write(ValueMessage):
     def __init__(
         self, data: Any, data_type: int, data_count: int | None, sid: int, ioid: int, *, metadata: Any = None
     ) -> None:
-        self._fill_values(data, data_type, data_count, sid, ioid, metadata)
+        self._encode(self.ID, data, data_type, data_count, sid, ioid, metadata, True)
 
 
 class WriteRequest(_Write):
@@ -330,7 +332,7 @@ class EventAddResponse(ValueMessage):
         *,
         metadata: Any = None,
     ) -> None:
-        self._fill_values(data, data_type, data_count, status_to_code(status), subscriptionid, metadata)
+        self._encode(1, data, data_type, data_count, _code(status), subscriptionid, metadata, False)
 
     def _shown(self, name: str) -> str:
         if not self._payload_size and self._data_count and name in ("data", "status", "metadata"):
