@@ -26,8 +26,9 @@ def version_text() -> str:
 class Parser(argparse.ArgumentParser):
     """Ends its help with examples; knows ``--version``."""
 
-    def __init__(self, *, description: str, examples: str) -> None:
+    def __init__(self, prog: str, *, description: str, examples: str) -> None:
         super().__init__(
+            prog=prog,
             description=description,
             epilog=f"examples:\n{examples.rstrip()}",
             formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -117,6 +118,11 @@ class Style:
         """The colour of an alarm severity."""
         code = {1: "33", 2: "31", 3: "35"}.get(severity)
         return text if code is None else self._paint(code, text)
+
+
+def stdout_style(arguments: argparse.Namespace) -> Style:
+    """Return the style for standard output."""
+    return Style(use_color(sys.stdout, arguments.no_color))
 
 
 def complain(tool: str, message: str, no_color: bool = False) -> None:

@@ -9,6 +9,7 @@ from .._errors import CaprotoError
 from ..sync.repeater import run
 from ._common import FAILED, OK, Arguments, Parser, add_log_arguments, complain, finish, setup_log
 
+TOOL = "caproto-repeater"
 EXAMPLES = """\
   caproto-repeater            run until interrupted; exit at once if there is a repeater
   caproto-repeater -q &       the same, in the background
@@ -18,6 +19,7 @@ EXAMPLES = """\
 def make_parser() -> Parser:
     """Return the parser of the arguments."""
     parser = Parser(
+        TOOL,
         description="Run a repeater, which hands the beacons of all servers on to every client of this host. "
         f"Its port is EPICS_CA_REPEATER_PORT, now {variable_port('EPICS_CA_REPEATER_PORT')}.",
         examples=EXAMPLES,
@@ -33,7 +35,7 @@ def main(argv: Arguments = None) -> None:
     try:
         run()
     except (CaprotoError, OSError) as error:
-        complain("caproto-repeater", str(error), arguments.no_color)
+        complain(TOOL, str(error), arguments.no_color)
         finish(FAILED)
     finish(OK)
 

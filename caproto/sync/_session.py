@@ -535,7 +535,7 @@ class Session:
         channel = link.channels.pop(command.cid, None)
         if channel is not None:
             channel.refused = True
-            text = f"{channel.name}: {link.where} has the record but refused the channel: wrong modifier or filter"
+            text = f"{channel.name}: refused by {link.where}, which has the record: wrong modifier or filter"
             self._down(channel, ErrorResponseReceived(text), REFUSED_DELAY)
 
     def _removed(self, link: Link, command: ServerDisconnResponse) -> None:
@@ -633,4 +633,3 @@ _HANDLERS: dict[type[Message], Callable[[Session, Link, Any], None]] = {
     ErrorResponse: Session._failed,
     SearchResponse: Session._search_reply,
 }
-

@@ -22,62 +22,17 @@ from .._commands import (
     ReadResponse,
     WriteNotifyResponse,
 )
-from .._enums import ChannelType, field_types
+from .._enums import ChannelType
 from .._errors import CaprotoError, CaprotoTimeoutError, CaprotoTypeError, CaprotoValueError
 from ._link import Request
 from ._session import Channel, Monitor, Session
+from ._types import DataType, default_count, resolve_type
 
 __all__ = ["Subscription", "block", "interrupt", "read", "read_write_read", "subscribe", "write"]
-
-DataType = ChannelType | int | str | None
 
 # Sessions that block now, for interrupt().
 _blocking: set[Session] = set()
 _blocking_lock = threading.Lock()
-
-
-def resolve_type(native: ChannelType, data_type: DataType, force_int_enums: bool = False) -> ChannelType:
-    """Return the DBR type to ask for.
-
-    Parameters
-    ----------
-    native : ChannelType
-        What the server announced.
-    data_type : None, ChannelType, int or str
-        A type, its number or name, or one of the classes 'native' (as None), 'status', 'time', 'graphic' and
-        'control'.
-    force_int_enums : bool, optional
-        Ask for the index of an enum.  If not, the native, status and time classes ask for its text.
-    """
-    if isinstance(data_type, str):
-        word = data_type.strip()
-        family = {"gr": "graphic", "graphical": "graphic", "ctrl": "control", "sts": "status"}.get(
-            word.lower(), word.lower()
-        )
-        if family in field_types:
-            if native == ChannelType.ENUM and family in ("native", "status", "time") and not force_int_enums:
-                native = ChannelType.STRING
-            return ChannelType(field_types[family][native])
-        if word.isascii() and word.isdecimal():
-            data_type = int(word)
-        else:
-            name = word.upper().removeprefix("DBR_")
-            if name not in ChannelType.__members__:
-                raise CaprotoValueError(f"data_type {data_type!r} is neither a DBR type nor a class of types")
-            return ChannelType[name]
-    if data_type is None:
-        return resolve_type(native, "native", force_int_enums)
-    if not isinstance(data_type, int):
-        raise CaprotoTypeError(f"data_type {data_type!r} is neither a DBR type nor a class of types")
-    try:
-        return ChannelType(data_type)
-    except ValueError:
-        raise CaprotoValueError(f"data_type {data_type} is not a DBR type (0..38)") from None
-
-
-def default_count(channel: ClientChannel) -> int:
-    """Return the element count for "all there are": 0 unless the server is too old for that."""
-    return 0 if channel.protocol_version >= 13 else channel.native_data_count or 1
 
 
 def connect(session: Session, names: list[str], timeout: float, priority: int = 0) -> list[Channel]:
