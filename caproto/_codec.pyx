@@ -628,6 +628,7 @@ cdef class StreamParser:
             raise self.error
         cdef _View view = _View.__new__(_View)
         cdef list out = []
+        self.offered = 0
         view.take(data, PyBUF_SIMPLE)
         self.consume(view.data, view.size, out)
         view.drop()

@@ -7,6 +7,7 @@ Nothing here knows states, roles or sockets.
 from __future__ import annotations
 
 import array
+import mmap
 import operator
 import struct
 import sys
@@ -22,6 +23,8 @@ LARGE_PAYLOAD = 16384
 #: Bytes that one read from a socket may bring; small enough to stay in a core's cache until the swap has passed.
 CHUNK_SIZE = 262144
 MAX_PAYLOAD = 0xFFFFFFF8
+#: Above this many bytes memory is taken as data arrives, not when it is announced.
+LAZY_PAYLOAD = 1 << 24
 
 _SHORT = struct.Struct(">HHHHII")
 _LONG = struct.Struct(">HHHHIIII")
@@ -394,6 +397,7 @@ class StreamParser:
         """The frames that `data` completes.  `data` is not kept."""
         if self.error is not None:
             raise self.error
+        self._offered = 0
         view = memoryview(data).cast("B")
         out: list[Frame] = []
         pos, end = 0, len(view)
@@ -483,11 +487,13 @@ class StreamParser:
     ) -> None:
         self._need = 16
         frame = _frame(self._table, fields, size, count, extended)
-        storage = None
+        storage: Any = None
         if size <= self._limit and fields[0] in self._table.classes:
             try:
-                storage = bytearray(size)
-            except MemoryError:
+                # A bytearray is filled with zeros at once.  A map takes a page when something is written to it, so a
+                # peer that claims 4 GB and sends nothing gets nothing.
+                storage = bytearray(size) if size <= LAZY_PAYLOAD else mmap.mmap(-1, size)
+            except (MemoryError, OSError):
                 storage = None
         if storage is None:
             # Skipped without being stored: framing survives, and only this message is lost.
