@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except ImportError:
         return
     slow = [HealthCheck.too_slow, HealthCheck.data_too_large]
-    settings.register_profile("quick", max_examples=60, deadline=None, suppress_health_check=slow)
+    settings.register_profile("quick", max_examples=200, deadline=None, suppress_health_check=slow)
     settings.register_profile("thorough", max_examples=3000, deadline=None, suppress_health_check=slow)
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 

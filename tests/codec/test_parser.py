@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import resource
 import struct
 import tracemalloc
 from pathlib import Path
@@ -107,6 +108,44 @@ def test_claim_beyond_the_limit_takes_no_memory(codec: ModuleType, claim: int) -
     assert peak < 500_000
     assert (frame._payload_size, frame._data_count) == (claim, claim // 8)
     assert parser.bytes_needed == claim - 20_000
+
+
+def resident() -> int:
+    """Bytes of physical memory this process has."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        pytest.skip("no /proc: resident memory is not known")
+    return int(statm.read_text().split()[1]) * resource.getpagesize()
+
+
+@pytest.mark.parametrize("claim", [1 << 28, 0x80000000, 0xFFFFFFF0])
+def test_memory_is_taken_as_data_arrives(codec: ModuleType, claim: int) -> None:
+    """No limit is set for what a server may send, and still a mere claim costs nothing."""
+    before = resident()
+    parser = codec.StreamParser(table(codec), codec.MAX_PAYLOAD)
+    assert parser.feed(struct.pack(">HHHHIIII", 1, 0xFFFF, 6, 0, 1, 2, claim, claim // 8)) == []
+    for _ in range(20):
+        assert parser.feed(bytes(10_000)) == []
+    assert parser.bytes_needed == claim - 200_000
+    assert resident() - before < 20_000_000
+
+
+def test_large_payload_that_is_taken_as_it_arrives(codec: ModuleType) -> None:
+    size = (1 << 24) + 800
+    payload = bytes(range(256)) * (size // 256 + 1)
+    whole = struct.pack(">HHHHIIII", 1, 0xFFFF, 20, 0, 1, 2, size, (size - 16) // 8) + payload[:size]
+    parser = codec.StreamParser(table(codec), codec.MAX_PAYLOAD)
+    frames = [frame for n in range(0, len(whole), 1 << 20) for frame in parser.feed(whole[n : n + (1 << 20)])]
+    assert [bytes(frame) for frame in frames] == [whole]
+
+
+def test_reports_about_memory_that_is_no_longer_offered_are_refused(codec: ModuleType) -> None:
+    parser = codec.StreamParser(table(codec), 1 << 20)
+    offered = len(parser.get_buffer())
+    parser.feed(struct.pack(">HHHHII", 1, 20_000, 6, 2500, 1, 2))
+    with pytest.raises(caproto.CaprotoValueError):
+        parser.buffer_updated(offered)
+    assert parser.bytes_needed == 20_000
 
 
 def test_refused_payload_is_skipped_and_the_next_message_found(codec: ModuleType) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -29,8 +30,11 @@ class Worker:
             env={**os.environ, "CAPROTO_CODEC": codec},
         )
         self.codec = codec
-        first = self._line()
-        assert first == {"codec": codec}
+        try:
+            assert self._line() == {"codec": codec}
+        except RuntimeError:
+            self.close()
+            raise
 
     def _line(self) -> Any:
         assert self.process.stdout is not None and self.process.stderr is not None
@@ -50,10 +54,11 @@ class Worker:
 
     def close(self) -> None:
         self.process.kill()
+        self.process.wait(10)
         for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
             if stream is not None:
-                stream.close()
-        self.process.wait(10)
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
 
 
 @pytest.fixture(scope="session")

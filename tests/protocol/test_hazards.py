@@ -1,4 +1,4 @@
-"""What a real client may never send and some do, and what the real server made of it (hazard.json, section 12)."""
+"""What clients should never send and some do, and what the real server made of it (hazard.json, section 12)."""
 
 from __future__ import annotations
 
