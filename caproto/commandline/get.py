@@ -76,7 +76,7 @@ def make_parser() -> Parser:
     )
     parser.add_argument(
         "--format", metavar="FORMAT",
-        help="Python format string with {pv_name}, {response} (as in {response.data}, {response.status.name}) "
+        help="Python format string with {pv_name}, {response} (as in {response.data}) "
         "and {timestamp} (as in {timestamp:%%H:%%M:%%S})",
     )  # fmt: skip
     shape = parser.add_mutually_exclusive_group()
