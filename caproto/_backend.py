@@ -7,7 +7,8 @@ needed, so that importing the package never imports numpy.
 from __future__ import annotations
 
 import types
-from typing import Any, Callable, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from ._errors import CaprotoValueError
 from ._wire import codec

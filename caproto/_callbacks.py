@@ -9,9 +9,7 @@ from typing import Any
 __all__ = ["adapt_old_callback_signature"]
 
 
-def adapt_old_callback_signature(
-    func: Callable[..., Any], weakref_set: set[weakref.ref[Any]]
-) -> Callable[..., Any]:
+def adapt_old_callback_signature(func: Callable[..., Any], weakref_set: set[weakref.ref[Any]]) -> Callable[..., Any]:
     """Return `func`, or a function of (sub, response) that calls it with the response alone.
 
     Parameters

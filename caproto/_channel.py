@@ -118,7 +118,7 @@ class ClientChannel(_BaseChannel):
     """
 
     def version(self) -> VersionRequest:
-        return VersionRequest(self.circuit.priority, self.circuit.our_version)
+        return VersionRequest(self.circuit.priority or 0, self.circuit.our_version)
 
     def host_name(self, host_name: str) -> HostNameRequest:
         return HostNameRequest(host_name)

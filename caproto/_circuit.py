@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 from . import _commands as ca
 from ._channel import ClientChannel, ServerChannel, _BaseChannel
@@ -264,7 +265,13 @@ class VirtualCircuit:
         self.states.become(DISCONNECTED)
         for channel in self.channels.values():
             channel.states.become(CLOSED)
-        for memory in (self.channels, self.channels_sid, self.event_add_commands, self._cancelling, self._ioids):
+        for memory in (
+            self.channels,
+            self.channels_sid,
+            self.event_add_commands,
+            self._cancelling,
+            self._ioids,
+        ):
             memory.clear()
         self._pending.clear()
 
@@ -297,8 +304,8 @@ class VirtualCircuit:
         states = channel.states.after(command.__class__)
         if states is None:
             raise self._blame(
-                f"{type(command).__name__} is illegal for channel {channel.name!r} (cid {channel.cid}) on the circuit to "
-                f"{self.address} in {channel.states}"
+                f"{type(command).__name__} is illegal for channel {channel.name!r} (cid {channel.cid}) "
+                f"on the circuit to {self.address} in {channel.states}"
             )
         channel.states.update(states)
 
@@ -306,7 +313,8 @@ class VirtualCircuit:
         channel = self.channels_sid.get(command._parameter1)
         if channel is None:
             raise self._blame(
-                f"{type(command).__name__} for sid {command._parameter1}: no channel of the circuit to {self.address} has it"
+                f"{type(command).__name__} for sid {command._parameter1}: "
+                f"no channel of the circuit to {self.address} has it"
             )
         return channel
 
@@ -345,7 +353,8 @@ class VirtualCircuit:
         if command._data_type > 6:
             self._drop(channel)
             raise self._blame(
-                f"channel {channel.name!r} on the circuit to {self.address}: its native type {command.data_type} is none"
+                f"channel {channel.name!r} on the circuit to {self.address}: "
+                f"its native type {command.data_type} is none"
             )
         self._move(channel, command)
         channel.sid = command.sid
@@ -399,7 +408,9 @@ class VirtualCircuit:
         if known is not None:
             self._move(known[0], command)
         elif self._blame is LocalProtocolError:
-            raise LocalProtocolError(f"{type(command).__name__} for ioid {command.ioid}: {self.address} asked no such thing")
+            raise LocalProtocolError(
+                f"{type(command).__name__} for ioid {command.ioid}: {self.address} asked no such thing"
+            )
 
     def _subscribe(self, command: Any) -> None:
         self._move(self._by_sid(command), command)

@@ -21,6 +21,7 @@ from libc.stdint cimport int16_t, uint16_t, uint32_t, uint64_t
 from libc.string cimport memcmp, memcpy, memset
 
 from . import _complaints as complain
+from ._errors import CaprotoConversionError
 from ._layout import LAST_DBR as _LAST_DBR
 from ._layout import LAYOUTS, NATIVES
 
@@ -829,7 +830,7 @@ cdef bytes quick_payload(object dbr, object data_count, object data, object meta
         return None
     try:
         return pack_numbers(prefix, NATIVE[number], data)
-    except complain.CaprotoConversionError:
+    except CaprotoConversionError:
         # Said again, with the command's name, by the form that takes everything.
         return None
 

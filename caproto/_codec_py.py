@@ -11,9 +11,11 @@ import mmap
 import operator
 import struct
 import sys
-from typing import Any, Callable
+from collections.abc import Callable
+from typing import Any
 
 from . import _complaints as complain
+from ._errors import CaprotoValueError
 from ._layout import DOUBLE, FLOAT, LAST_DBR, LAYOUTS, NATIVES, STRING
 
 NAME = "python"
@@ -158,7 +160,12 @@ class Frame:
                 self._payload_size, self._data_count,
             )  # fmt: skip
         return _SHORT.pack(
-            self._command, self._payload_size, self._data_type, self._data_count, self._parameter1, self._parameter2
+            self._command,
+            self._payload_size,
+            self._data_type,
+            self._data_count,
+            self._parameter1,
+            self._parameter2,
         )
 
     def _wire_payload(self) -> Any:
@@ -320,7 +327,7 @@ class MetadataBase:
         if not 14 <= self._dbr <= 20:
             raise AttributeError(f"DBR_{LAYOUTS[self._dbr].name} has no member 'timestamp'")
         _, _, seconds, nanoseconds = _STAMP.unpack_from(self._raw)
-        return (seconds + _EPOCH) + nanoseconds * 1e-9
+        return float((seconds + _EPOCH) + nanoseconds * 1e-9)
 
 
 class CommandTable:
@@ -338,7 +345,7 @@ class CommandTable:
 
 
 def _frame(table: CommandTable, fields: tuple[int, ...], size: int, count: int, extended: bool) -> Frame:
-    cls = table.classes.get(fields[0], table.unknown)
+    cls: Any = table.classes.get(fields[0], table.unknown)
     frame: Frame = cls.__new__(cls)
     frame._command, frame._payload_size, frame._data_type = fields[0], size, fields[2]
     frame._data_count, frame._parameter1, frame._parameter2 = count, fields[4], fields[5]
@@ -482,9 +489,7 @@ class StreamParser:
             out.append(frame)
             pos += header + size
 
-    def _begin_large(
-        self, fields: tuple[int, ...], size: int, count: int, extended: bool, out: list[Frame]
-    ) -> None:
+    def _begin_large(self, fields: tuple[int, ...], size: int, count: int, extended: bool, out: list[Frame]) -> None:
         self._need = 16
         frame = _frame(self._table, fields, size, count, extended)
         storage: Any = None
@@ -590,7 +595,7 @@ def pack_numbers(prefix: bytes, native: int, values: Any) -> bytes:
         except (TypeError, OverflowError, struct.error):
             raise complain.element(native, index, value) from None
         except ValueError as error:
-            if isinstance(error, complain.CaprotoValueError):
+            if isinstance(error, CaprotoValueError):
                 raise
             raise complain.element(native, index, value) from None
     return bytes(out) + bytes(-len(out) & 7)
@@ -613,5 +618,3 @@ def unpack_strings(payload: Any, offset: int, count: int) -> list[bytes]:
     """`count` strings from 40-byte cells, each up to its NUL; cells beyond the payload are empty."""
     data = bytes(payload)
     return [data[at : at + 40].split(b"\0", 1)[0] for at in range(offset, offset + 40 * count, 40)]
-
-

@@ -174,9 +174,10 @@ def _named(name: str, dbr: int, metadata: Any) -> dict[str, Any]:
                 flat.append(item)
         if len(flat) != len(members):
             raise CaprotoValueError(
-                f"{name}: metadata has {len(flat)} members, {LAYOUTS[dbr].name} has {len(members)}: {', '.join(members)}"
+                f"{name}: metadata has {len(flat)} members, "
+                f"{LAYOUTS[dbr].name} has {len(members)}: {', '.join(members)}"
             )
-        return dict(zip(members, flat))
+        return dict(zip(members, flat, strict=True))
     values = dict(metadata)
     stamp = values.pop("stamp", values.pop("timestamp", None))
     if stamp is not None and "secondsSinceEpoch" in members:

@@ -38,6 +38,45 @@ from ._layout import LAYOUTS, MAX_ENUM_STATES, MAX_ENUM_STRING_SIZE, MAX_STRING_
 from ._wire import codec
 
 __all__ = [
+    "DBR_CHAR",
+    "DBR_CLASS_NAME",
+    "DBR_CTRL_CHAR",
+    "DBR_CTRL_DOUBLE",
+    "DBR_CTRL_ENUM",
+    "DBR_CTRL_FLOAT",
+    "DBR_CTRL_INT",
+    "DBR_CTRL_LONG",
+    "DBR_CTRL_STRING",
+    "DBR_DOUBLE",
+    "DBR_ENUM",
+    "DBR_FLOAT",
+    "DBR_GR_CHAR",
+    "DBR_GR_DOUBLE",
+    "DBR_GR_ENUM",
+    "DBR_GR_FLOAT",
+    "DBR_GR_INT",
+    "DBR_GR_LONG",
+    "DBR_GR_STRING",
+    "DBR_INT",
+    "DBR_LONG",
+    "DBR_PUT_ACKS",
+    "DBR_PUT_ACKT",
+    "DBR_STRING",
+    "DBR_STSACK_STRING",
+    "DBR_STS_CHAR",
+    "DBR_STS_DOUBLE",
+    "DBR_STS_ENUM",
+    "DBR_STS_FLOAT",
+    "DBR_STS_INT",
+    "DBR_STS_LONG",
+    "DBR_STS_STRING",
+    "DBR_TIME_CHAR",
+    "DBR_TIME_DOUBLE",
+    "DBR_TIME_ENUM",
+    "DBR_TIME_FLOAT",
+    "DBR_TIME_INT",
+    "DBR_TIME_LONG",
+    "DBR_TIME_STRING",
     "DBR_TYPES",
     "MAX_ENUM_STATES",
     "MAX_ENUM_STRING_SIZE",
@@ -232,7 +271,7 @@ class Metadata(codec.MetadataBase):  # type: ignore[misc,name-defined,unused-ign
         return bytes(self._raw[: LAYOUTS[self._dbr].value_offset])
 
     def __eq__(self, other: object) -> bool:
-        return hasattr(other, "DBR_ID") and other.DBR_ID == self._dbr and other.to_dict() == self.to_dict()
+        return isinstance(other, DBR_TYPES[self._dbr]) and bool(other.to_dict() == self.to_dict())
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -311,8 +350,45 @@ def _make(layout: Any) -> type[DbrTypeBase]:
 
 #: The ctypes class of every DBR type, by :class:`ChannelType`.
 DBR_TYPES: dict[int, type[DbrTypeBase]] = {ChannelType(layout.dbr): _make(layout) for layout in LAYOUTS}
-globals().update({cls.__name__: cls for cls in DBR_TYPES.values()})
-__all__ += [cls.__name__ for cls in DBR_TYPES.values()]
+DBR_STRING = DBR_TYPES[ChannelType.STRING]
+DBR_INT = DBR_TYPES[ChannelType.INT]
+DBR_FLOAT = DBR_TYPES[ChannelType.FLOAT]
+DBR_ENUM = DBR_TYPES[ChannelType.ENUM]
+DBR_CHAR = DBR_TYPES[ChannelType.CHAR]
+DBR_LONG = DBR_TYPES[ChannelType.LONG]
+DBR_DOUBLE = DBR_TYPES[ChannelType.DOUBLE]
+DBR_STS_STRING = DBR_TYPES[ChannelType.STS_STRING]
+DBR_STS_INT = DBR_TYPES[ChannelType.STS_INT]
+DBR_STS_FLOAT = DBR_TYPES[ChannelType.STS_FLOAT]
+DBR_STS_ENUM = DBR_TYPES[ChannelType.STS_ENUM]
+DBR_STS_CHAR = DBR_TYPES[ChannelType.STS_CHAR]
+DBR_STS_LONG = DBR_TYPES[ChannelType.STS_LONG]
+DBR_STS_DOUBLE = DBR_TYPES[ChannelType.STS_DOUBLE]
+DBR_TIME_STRING = DBR_TYPES[ChannelType.TIME_STRING]
+DBR_TIME_INT = DBR_TYPES[ChannelType.TIME_INT]
+DBR_TIME_FLOAT = DBR_TYPES[ChannelType.TIME_FLOAT]
+DBR_TIME_ENUM = DBR_TYPES[ChannelType.TIME_ENUM]
+DBR_TIME_CHAR = DBR_TYPES[ChannelType.TIME_CHAR]
+DBR_TIME_LONG = DBR_TYPES[ChannelType.TIME_LONG]
+DBR_TIME_DOUBLE = DBR_TYPES[ChannelType.TIME_DOUBLE]
+DBR_GR_STRING = DBR_TYPES[ChannelType.GR_STRING]
+DBR_GR_INT = DBR_TYPES[ChannelType.GR_INT]
+DBR_GR_FLOAT = DBR_TYPES[ChannelType.GR_FLOAT]
+DBR_GR_ENUM = DBR_TYPES[ChannelType.GR_ENUM]
+DBR_GR_CHAR = DBR_TYPES[ChannelType.GR_CHAR]
+DBR_GR_LONG = DBR_TYPES[ChannelType.GR_LONG]
+DBR_GR_DOUBLE = DBR_TYPES[ChannelType.GR_DOUBLE]
+DBR_CTRL_STRING = DBR_TYPES[ChannelType.CTRL_STRING]
+DBR_CTRL_INT = DBR_TYPES[ChannelType.CTRL_INT]
+DBR_CTRL_FLOAT = DBR_TYPES[ChannelType.CTRL_FLOAT]
+DBR_CTRL_ENUM = DBR_TYPES[ChannelType.CTRL_ENUM]
+DBR_CTRL_CHAR = DBR_TYPES[ChannelType.CTRL_CHAR]
+DBR_CTRL_LONG = DBR_TYPES[ChannelType.CTRL_LONG]
+DBR_CTRL_DOUBLE = DBR_TYPES[ChannelType.CTRL_DOUBLE]
+DBR_PUT_ACKT = DBR_TYPES[ChannelType.PUT_ACKT]
+DBR_PUT_ACKS = DBR_TYPES[ChannelType.PUT_ACKS]
+DBR_STSACK_STRING = DBR_TYPES[ChannelType.STSACK_STRING]
+DBR_CLASS_NAME = DBR_TYPES[ChannelType.CLASS_NAME]
 
 codec.configure(
     metadata_class=Metadata,

@@ -7,7 +7,14 @@ from typing import Any
 from ._wire import codec
 
 FIELDS = ("command", "payload_size", "data_type", "data_count", "parameter1", "parameter2")
-_BITS = {"command": 16, "payload_size": 32, "data_type": 16, "data_count": 32, "parameter1": 32, "parameter2": 32}
+_BITS = {
+    "command": 16,
+    "payload_size": 32,
+    "data_type": 16,
+    "data_count": 32,
+    "parameter1": 32,
+    "parameter2": 32,
+}
 
 
 def _property(name: str) -> property:
@@ -48,9 +55,7 @@ class MessageHeader:
         parameter2: int = 0,
     ) -> None:
         self.frame = codec.Frame()
-        self.frame._fill(
-            command, payload_size, data_type, data_count, parameter1, parameter2, b"", self._extended
-        )
+        self.frame._fill(command, payload_size, data_type, data_count, parameter1, parameter2, b"", self._extended)
 
     @classmethod
     def of(cls, frame: Any) -> MessageHeader:

@@ -43,9 +43,7 @@ class LogFormatter(logging.Formatter):
         Terminal colour (0 - 7) by level number.
     """
 
-    DEFAULT_FORMAT = (
-        "%(color)s[%(levelname)1.1s %(asctime)s %(module)12s:%(lineno)d]%(end_color)s %(message)s"
-    )
+    DEFAULT_FORMAT = "%(color)s[%(levelname)1.1s %(asctime)s %(module)12s:%(lineno)d]%(end_color)s %(message)s"
     DEFAULT_DATE_FORMAT = "%y%m%d %H:%M:%S"
     DEFAULT_COLORS: Mapping[int, int] = {
         logging.DEBUG: 4,

@@ -35,6 +35,7 @@ from ._commands import (
     WriteNotifyResponse,
     WriteRequest,
 )
+
 from ._commands import Beacon, Message  # isort: skip
 from ._enums import (
     AWAIT_CREATE_CHAN_RESPONSE,
@@ -61,14 +62,15 @@ Table = dict[Sentinel, dict[Sentinel, dict[type[Message], Sentinel]]]
 
 _DATAGRAM_ONLY = {RepeaterRegisterRequest, RepeaterConfirmResponse, Beacon}
 #: Everything that may travel over TCP.  Unknown commands are skipped, so they change nothing.
-ON_CIRCUIT = tuple(
-    cls for role in (CLIENT, SERVER) for cls in Commands[role].values() if cls not in _DATAGRAM_ONLY
-) + (EventCancelResponse, UnknownCommand)
+ON_CIRCUIT = tuple(cls for role in (CLIENT, SERVER) for cls in Commands[role].values() if cls not in _DATAGRAM_ONLY) + (
+    EventCancelResponse,
+    UnknownCommand,
+)
 _RESPONSES = tuple(cls for cls in ON_CIRCUIT if cls in Commands[SERVER].values() or cls is EventCancelResponse)
 
 
 def _stay(state: Sentinel, commands: Any) -> dict[type[Message], Sentinel]:
-    return {command: state for command in commands}
+    return dict.fromkeys(commands, state)
 
 
 #: The circuit.  A client may send everything behind its VERSION without waiting for the server's.

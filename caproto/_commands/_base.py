@@ -75,15 +75,13 @@ class Message(codec.Frame):  # type: ignore[misc,name-defined,unused-ignore]
     HAS_PAYLOAD: ClassVar[bool] = False
     FIELDS: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(
-        self, header: MessageHeader, *buffers: Any, validate: bool = True, sender_address: Any = None
-    ) -> None:
+    def __init__(self, header: MessageHeader, *buffers: Any, validate: bool = True, sender_address: Any = None) -> None:
         payload = b"".join(bytes(buffer) for buffer in buffers)
         self._fill(
             header.command, header.payload_size, header.data_type, header.data_count,
             header.parameter1, header.parameter2, payload, isinstance(header, ExtendedMessageHeader),
         )  # fmt: skip
-        self.sender_address = sender_address
+        self.sender_address = sender_address  # type: ignore[misc]
         if validate:
             self.validate()
 
@@ -98,7 +96,12 @@ class Message(codec.Frame):  # type: ignore[misc,name-defined,unused-ignore]
 
     @classmethod
     def from_wire(
-        cls, header: MessageHeader, payload_bytes: Any = b"", *, sender_address: Any = None, validate: bool = False
+        cls,
+        header: MessageHeader,
+        payload_bytes: Any = b"",
+        *,
+        sender_address: Any = None,
+        validate: bool = False,
     ) -> Message:
         """A received command of this class."""
         return cls.from_components(header, payload_bytes, sender_address=sender_address, validate=validate)
@@ -133,7 +136,7 @@ class Message(codec.Frame):  # type: ignore[misc,name-defined,unused-ignore]
         return (self._header_bytes(), *self.buffers)
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and bytes(self) == bytes(other)  # type: ignore[call-overload]
+        return type(other) is type(self) and bytes(self) == bytes(other)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -151,7 +154,13 @@ class Message(codec.Frame):  # type: ignore[misc,name-defined,unused-ignore]
         fields = (
             self._command, self._payload_size, self._data_type, self._data_count, self._parameter1, self._parameter2,
         )  # fmt: skip
-        return _rebuild, (type(self), fields, bytes(self._wire_payload()), self._extended, self.sender_address)
+        return _rebuild, (
+            type(self),
+            fields,
+            bytes(self._wire_payload()),
+            self._extended,
+            self.sender_address,
+        )
 
 
 def _rebuild(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from typing import Any, Union
+from typing import Any
 
 from .._enums import REQUEST, RESPONSE, AccessRights, SubscriptionType
 from .._errors import CaprotoValueError
@@ -14,7 +14,7 @@ from ._base import Message, ValueMessage, dbr_type, number, padded_text, read_te
 
 _RIGHTS = {value: AccessRights(value) for value in range(4)}
 _MASK = struct.Struct(">fffHxx")
-Status = Union[int, CAStatus, CAStatusCode]
+Status = int | CAStatus | CAStatusCode
 
 
 def _code(status: Status) -> int:
@@ -161,7 +161,14 @@ class ReadNotifyResponse(ValueMessage):
     ioid = number("parameter2")
 
     def __init__(
-        self, data: Any, data_type: int, data_count: int | None, status: Status, ioid: int, *, metadata: Any = None
+        self,
+        data: Any,
+        data_type: int,
+        data_count: int | None,
+        status: Status,
+        ioid: int,
+        *,
+        metadata: Any = None,
     ) -> None:
         self._encode(15, data, data_type, data_count, _code(status), ioid, metadata, False)
 
