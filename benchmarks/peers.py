@@ -30,9 +30,7 @@ def incumbent_python() -> Path:
         print(f"installing {', '.join(REQUIREMENTS)} into {directory}", file=sys.stderr)
         make = [sys.executable, "-m", "venv", "--clear", str(directory)]
         subprocess.run(make, check=True, stdout=sys.stderr)
-        subprocess.run(
-            [str(python), "-m", "pip", "install", "-q", *REQUIREMENTS], check=True, stdout=sys.stderr
-        )
+        subprocess.run([str(python), "-m", "pip", "install", "-q", *REQUIREMENTS], check=True, stdout=sys.stderr)
         done.touch()
     return python
 

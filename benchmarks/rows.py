@@ -58,16 +58,13 @@ def scalar_updates(codec: str, new: dict[str, Any], old: dict[str, Any]) -> Iter
 
 
 def steps_of_an_update(codec: str, new: dict[str, Any], old: dict[str, Any]) -> Iterator[Line]:
-    steps = [name for name in new if name.startswith("us_")]
-    yield Line(
-        "of it: split / check / .data[0] / .metadata",
-        codec,
-        " ".join(f"{old[name]:.2f}" for name in steps),
-        " ".join(f"{new[name]:.2f}" for name in steps),
-        "-",
-        "-",
-        True,
-    )
+    yield Line("of it: split / check / .data[0] / .metadata", codec, steps(old), steps(new), "-", "-", True)
+
+
+def steps(figures: dict[str, Any]) -> str:
+    """What each step adds to the ones before it."""
+    totals = [cost for name, cost in figures.items() if name.startswith("us_to_")]
+    return " ".join(f"{cost - before:.2f}" for cost, before in zip(totals, [0.0, *totals], strict=False))
 
 
 def messages_per_recv(codec: str, new: dict[str, Any], old: dict[str, Any]) -> Iterator[Line]:
@@ -114,9 +111,7 @@ def keep_one_update(codec: str, new: dict[str, Any], old: dict[str, Any]) -> Ite
     )
 
 
-def waveforms(
-    codec: str, new: dict[str, Any], old: dict[str, Any], kind: str = "socket pair"
-) -> Iterator[Line]:
+def waveforms(codec: str, new: dict[str, Any], old: dict[str, Any], kind: str = "socket pair") -> Iterator[Line]:
     bare, ours = new["bare_gb_per_s"], new["circuit_gb_per_s"]
     yield Line(
         f"DOUBLE[1M] received, {kind}; bare loop {bare:.2f} GB/s",

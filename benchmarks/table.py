@@ -24,11 +24,7 @@ CONTENDERS = ("incumbent", "cython", "python")
 
 
 def environment(contender: str) -> dict[str, str]:
-    kept = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("EPICS_", "CAPROTO_", "PYTHON"))
-    }
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("EPICS_", "CAPROTO_", "PYTHON"))}
     if contender != "incumbent":
         kept.update(CAPROTO_CODEC=contender, PYTHONPATH=str(HERE.parent))
     return kept
@@ -110,9 +106,7 @@ def print_table(lines: list[rows.Line]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__.split("\n\n")[1])
-    parser.add_argument(
-        "--rounds", type=int, default=3, help="how often each contender runs (default: %(default)s)"
-    )
+    parser.add_argument("--rounds", type=int, default=3, help="how often each contender runs (default: %(default)s)")
     parser.add_argument(
         "--only", action="append", choices=list(rows.PLANS), default=[], help="measure only this scenario"
     )
