@@ -32,7 +32,7 @@ _SEARCH, _BEACON, _NOT_FOUND, _CONFIRM, _REGISTER = 6, 13, 14, 17, 24
 #: Only one of the two sides sends these over TCP.
 _TCP_ROLES = {2: CLIENT, 8: CLIENT, 9: CLIENT, 20: CLIENT, 21: CLIENT}
 _TCP_ROLES |= {11: SERVER, 22: SERVER, 26: SERVER, 27: SERVER}
-_FIN, _SYN, _RST, _ACK = 0x01, 0x02, 0x04, 0x10
+_SYN, _RST, _ACK = 0x02, 0x04, 0x10
 
 Address = tuple[bytes, int]
 
@@ -77,9 +77,10 @@ def _errors(dpkt: Any) -> tuple[type[Exception], ...]:
 
 
 def _open(dpkt: Any, file: Any) -> Any:
-    start = _Peeked(file, b"").read(4)
+    start = file.read(4)
     if isinstance(start, str):
         raise CaprotoValueError("a packet capture must be opened in binary mode")
+    start += _Peeked(file, b"").read(4 - len(start))
     reader = dpkt.pcapng.Reader if start == b"\x0a\x0d\x0d\x0a" else dpkt.pcap.Reader
     try:
         return reader(_Peeked(file, start))
@@ -114,9 +115,12 @@ def _packets(dpkt: Any, file: Any) -> Iterator[SimpleNamespace]:
     records = iter(reader)
     while True:
         try:
-            timestamp, data = next(records)
-        except (StopIteration, *errors):
+            record = next(records, None)
+        except errors:
             return
+        if record is None:
+            return
+        timestamp, data = record
         try:
             frame = None if link is None else link(data)
             ip = dpkt.ip.IP(data) if frame is None else frame.data
@@ -219,8 +223,10 @@ def _datagram(packet: SimpleNamespace, ports: _Ports) -> list[Message]:
 class _Direction:
     """One direction of a TCP connection: puts segments in order and cuts them into commands."""
 
-    def __init__(self, role: Sentinel | None = None) -> None:
+    def __init__(self, role: Sentinel | None, known_port: bool) -> None:
         self.role = role
+        self._believed = known_port
+        self._foreign = False
         self.start: int | None = None
         self._next: int | None = None
         self._held: dict[int, tuple[SimpleNamespace, bytes]] = {}
@@ -274,13 +280,16 @@ class _Direction:
                     yield SimpleNamespace(**vars(packet), command=command)
 
     def _feed(self, data: bytes) -> Iterator[Message]:
-        if self.role is None:
+        if self.role is None and not self._foreign:
             self.role = _tcp_role(data)
-        if self.role is None:
+        if self.role is None or self._foreign:
             return
         if self._parser is None:
             if not _plausible(data, self.role):
+                # On a port of ours it may be the middle of a message; else, at the start, it is another protocol.
+                self._foreign = self.start is not None and not self._believed
                 return
+            self._believed = True
             self._parser = codec.StreamParser(tables[self.role], MAX_PAYLOAD)
         parser = self._parser
         for command in parser.feed(data):
@@ -308,8 +317,9 @@ class _Streams:
             direction = self._directions.get(key)
             if direction is None or direction.start != tcp.seq:
                 yield from self._forget(key)
-                role = self._ports.sender(tcp.sport, tcp.dport) or (SERVER if tcp.flags & _ACK else CLIENT)
-                self._directions[key] = direction = _Direction(role)
+                known = self._ports.sender(tcp.sport, tcp.dport)
+                role = known or (SERVER if tcp.flags & _ACK else CLIENT)
+                self._directions[key] = direction = _Direction(role, known is not None)
                 direction.open(tcp.seq)
         data = bytes(tcp.data)
         if data and not tcp.flags & (_SYN | _RST):
@@ -328,7 +338,8 @@ class _Streams:
     def _direction(self, key: tuple[Address, Address], reverse: tuple[Address, Address]) -> _Direction:
         direction = self._directions.get(key)
         if direction is None:
-            direction = self._directions[key] = _Direction(self._ports.sender(key[0][1], key[1][1]))
+            role = self._ports.sender(key[0][1], key[1][1])
+            direction = self._directions[key] = _Direction(role, role is not None)
         other = self._directions.get(reverse)
         if direction.role is None and other is not None and other.role is not None:
             direction.role = CLIENT if other.role is SERVER else SERVER
