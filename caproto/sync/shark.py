@@ -215,7 +215,7 @@ def _datagram(packet: SimpleNamespace, ports: _Ports) -> list[Message]:
         commands = read_datagram(data, (packet.src, udp.sport), guess)
         whole = sum(len(command) for command in commands) == len(data)
         return commands if role is not None or whole else []
-    if role is None or not _plausible(data, role):
+    if role is None:
         return []
     return read_datagram(data, (packet.src, udp.sport), role)
 
