@@ -122,8 +122,8 @@ class Repeater:
         """Receive and forward until the socket is closed."""
         next_look = time.monotonic() + checkin_threshold
         while True:
-            self.sock.settimeout(max(next_look - time.monotonic(), 0.001))
             try:
+                self.sock.settimeout(max(next_look - time.monotonic(), 0.001))
                 data, address = self.sock.recvfrom(_LARGEST)
             except TimeoutError:
                 data = None
