@@ -6,18 +6,22 @@ Same names, same answers, same errors.  Offsets and sizes are in bytes; everythi
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+#: "cython" or "python".
 NAME: str
+#: A payload above this many bytes is received into a buffer of its own; a smaller one is copied.
 LARGE_PAYLOAD: int
+#: The most bytes that one read into ``StreamParser.get_buffer`` may bring.
 CHUNK_SIZE: int
+#: The largest payload in bytes that a header can announce: a multiple of 8 below 2**32.
 MAX_PAYLOAD: int
 
 def configure(**settings: Any) -> None:
     """Name the classes and hooks that results are built with.
 
-    ``metadata_class``, ``statuses``, ``severities``, ``strings``, ``array_class``: what metadata, alarms, strings and
-    arrays of the standard library become; ``mode`` ('unset', 'array', 'numpy', 'custom'), ``numpy``, ``dtypes`` and
-    ``convert``: the array backend; ``ensure_backend``: called when the first array is needed; ``encode``: the encoder
-    of whatever is not a plain sequence of numbers.
+    ``metadata_class``, ``statuses``, ``severities``, ``strings``, ``array_class``: what metadata, alarms,
+    strings and arrays of the standard library become; ``mode`` ('unset', 'array', 'numpy', 'custom'),
+    ``numpy``, ``dtypes`` and ``convert``: the array backend; ``ensure_backend``: called when the first array
+    is needed; ``encode``: the encoder of whatever is not a plain sequence of numbers.
     """
 
 class Frame:
@@ -51,7 +55,9 @@ class Frame:
         parameter2: int,
         payload: Any = b"",
         extended: bool = False,
-    ) -> None: ...
+    ) -> None:
+        """Set every field; CaprotoValueError names the one that does not fit.  Keeps `payload`, no copy."""
+
     def _encode(
         self,
         command: int,
@@ -62,27 +68,53 @@ class Frame:
         parameter2: int,
         metadata: Any,
         trim: bool,
-    ) -> None: ...
-    def _set(self, name: str, value: Any, bits: int) -> None: ...
-    def _header_bytes(self) -> bytes: ...
-    def _wire_payload(self) -> Any: ...
-    def __bytes__(self) -> bytes: ...
-    def __len__(self) -> int: ...
+    ) -> None:
+        """Set every field of a message with values; errors as :func:`encode_payload`."""
 
-def field(slot: str, mapping: dict[int, Any] | None = None, default: Callable[[int], Any] | None = None) -> Any:
-    """A read-only attribute that shows one header field, looked up in `mapping` if given."""
+    def _set(self, name: str, value: Any, bits: int) -> None: ...
+    def _header_bytes(self) -> bytes:
+        """The header, 16 bytes, or 24 if it is extended."""
+
+    def _wire_payload(self) -> Any:
+        """The payload in wire order: the payload itself, or a swapped copy if it was swapped in place."""
+
+    def __bytes__(self) -> bytes: ...
+    def __len__(self) -> int:
+        """Length on the wire, in bytes."""
+
+def field(
+    slot: str, mapping: dict[int, Any] | None = None, default: Callable[[int], Any] | None = None
+) -> Any:
+    """A read-only attribute that shows one header field.
+
+    Looked up in `mapping` if given; what is not there becomes ``default(number)``, or stays a number.
+    """
 
 def data_field() -> Any:
-    """The attribute ``data``: a new native array, decoded on first use, then kept."""
+    """The attribute ``data``: decoded on first use, then kept; native byte order.
+
+    A large payload whose values were swapped on arrival may be shared with the array; any other is copied.
+
+    Raises
+    ------
+    CaprotoValueError
+        Unknown DBR type, payload shorter than the header says, or refused for its size.
+    """
 
 def metadata_field() -> Any:
-    """The attribute ``metadata``: decoded on first use, then kept; None for plain types."""
+    """The attribute ``metadata``: made on first use, then kept; None for plain types.
+
+    Raises CaprotoValueError if the payload is too short for it, or was refused for its size.
+    """
 
 def value_range(dbr: int, count: int, size: int) -> tuple[int, int]:
     """Start and stop, in bytes, of the whole elements that a payload of `size` bytes holds."""
 
 class MetadataBase:
-    """The metadata of one value (section 4.3); shares a small payload, copies out of a large one."""
+    """The metadata of one value (section 4.3); shares a small payload, copies out of a large one.
+
+    A member that the DBR type lacks is an AttributeError.
+    """
 
     _dbr: int
     _raw: bytes
@@ -97,7 +129,8 @@ class MetadataBase:
     @property
     def nanoSeconds(self) -> int: ...
     @property
-    def timestamp(self) -> float: ...
+    def timestamp(self) -> float:
+        """Seconds since the Unix epoch."""
 
 class CommandTable:
     """Which class each command id becomes, and which commands carry values."""
@@ -105,44 +138,72 @@ class CommandTable:
     classes: Mapping[int, type[Frame]]
     unknown: type[Frame]
     value_commands: frozenset[int]
-    def __init__(self, classes: Mapping[int, type[Frame]], unknown: type[Frame], value_commands: Any) -> None: ...
+    def __init__(
+        self, classes: Mapping[int, type[Frame]], unknown: type[Frame], value_commands: Any
+    ) -> None: ...
 
 def split_datagram(table: CommandTable, data: Any, address: Any) -> list[Any]:
-    """The messages of one datagram; what follows a malformed or unknown one is dropped (section 12, 18 and 19)."""
+    """The messages of one datagram, each with a copy of its payload; never raises for what the bytes say.
+
+    What follows a malformed or unknown message is dropped (sections 12, 18 and 19).
+    """
 
 class StreamParser:
     """Cuts a byte stream into frames (section 2.4); holds at most one incomplete frame.
 
-    A payload above `limit` bytes is skipped without being stored.  Raises RemoteProtocolError once framing is lost.
+    A payload above `limit` bytes is skipped without being stored, and its frame's ``_limit`` is set.  Frames
+    own their payloads.  RemoteProtocolError once framing is lost, after the frames in front were returned.
     """
 
     error: Exception | None
     def __init__(self, table: CommandTable, limit: int) -> None: ...
     @property
-    def bytes_needed(self) -> int: ...
-    def feed(self, data: Any) -> list[Any]: ...
-    def get_buffer(self, size_hint: int = -1) -> memoryview: ...
-    def buffer_updated(self, written: int) -> list[Any]: ...
+    def bytes_needed(self) -> int:
+        """How many more bytes the frame in progress needs at least; 0 between frames."""
+
+    def feed(self, data: Any) -> list[Any]:
+        """The frames that `data` completes.  `data` is not kept."""
+
+    def get_buffer(self, size_hint: int = -1) -> memoryview:
+        """Writable memory of the parser for the next read; valid until the next call of any method."""
+
+    def buffer_updated(self, written: int) -> list[Any]:
+        """The frames completed by `written` bytes; CaprotoValueError if that is more than was offered."""
 
 def is_live_update(subscriptions: dict[int, Any], frame: Frame) -> bool:
-    """Mark `frame` as processed; whether it is an update, not empty, of a subscription of the same type."""
+    """Mark `frame` as processed; say if it is an update, not empty, of a subscription of the same type."""
 
 def swap_inplace(buffer: Any, itemsize: int) -> None:
-    """Reverse the bytes of every element of a writable buffer (a no-op on a big-endian machine)."""
+    """Reverse the bytes of every element of a writable buffer (a no-op on a big-endian machine).
+
+    CaprotoValueError if `itemsize` is not 1, 2, 4 or 8, or does not divide the length.
+    """
 
 def encode_payload(
     name: str, dbr: int, data_count: int | None, data: Any, metadata: Any, trim: bool = False
 ) -> tuple[Any, int]:
-    """The padded payload (new memory) and the element count of a value message."""
+    """The padded payload (new memory) and the element count of a value message.
+
+    CaprotoConversionError names the element that the type cannot carry.
+    """
 
 def pack_buffer(prefix: bytes, buffer: Any, itemsize: int, swap: bool) -> Any:
-    """`prefix`, then the bytes of `buffer` (its elements reversed if `swap`), then zeros up to a multiple of 8."""
+    """`prefix`, the bytes of `buffer` (elements reversed if `swap`), then zeros up to a multiple of 8.
+
+    New memory: bytes, or a memoryview of bytes.  CaprotoValueError as :func:`swap_inplace`.
+    """
 
 def pack_numbers(prefix: bytes, native: int, values: Sequence[Any]) -> bytes:
-    """`prefix`, then a sequence of Python numbers as big-endian elements, then zeros up to a multiple of 8."""
+    """`prefix`, Python numbers as big-endian elements, then zeros up to a multiple of 8.
+
+    `native` is 1..6 (INT .. DOUBLE).  CaprotoConversionError names the element that does not fit.
+    """
 
 def pack_strings(prefix: bytes, values: list[bytes], trim: bool) -> bytes:
-    """`prefix`, then 40-byte cells (a single one cut behind its NUL if `trim`), then zeros up to a multiple of 8."""
+    """`prefix`, 40-byte cells (a single one cut behind its NUL if `trim`), zeros up to a multiple of 8.
+
+    CaprotoConversionError for a string of more than 40 bytes.
+    """
 
 def unpack_strings(payload: Any, offset: int, count: int) -> list[bytes]:
-    """`count` strings from 40-byte cells, each up to its NUL; cells beyond the payload are empty."""
+    """`count` strings, copied from 40-byte cells, each up to its NUL; cells beyond the payload are empty."""
