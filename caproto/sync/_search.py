@@ -70,9 +70,12 @@ class Searcher:
         """Return the datagrams to send now, each a VERSION and its searches."""
         requests: list[SearchRequest] = []
         room = BURST * DATAGRAM_BYTES
-        for cid, wanted in self._wanted.items():
-            if wanted.due > now:
-                continue
+        # Those that wait longest come first, or new names would starve while the first ones are repeated.
+        waiting = sorted(
+            ((cid, wanted) for cid, wanted in self._wanted.items() if wanted.due <= now),
+            key=lambda item: item[1].due,
+        )
+        for cid, wanted in waiting:
             request = SearchRequest(wanted.name, cid, DEFAULT_PROTOCOL_VERSION)
             room -= len(request)
             if room < 0:

@@ -78,7 +78,10 @@ def read_channel(
     """Read a channel that is connected."""
     _, native = channel.require()
     ftype = resolve_type(native.native_data_type, data_type, force_int_enums)
-    count = default_count(native) if data_count is None else data_count
+    count = data_count
+    if count is None:
+        # The obsolete READ takes 0 at its word.
+        count = default_count(native) if notify else native.native_data_count or 1
     return finish(channel.read(ftype, count, notify=notify), timeout, "the answer to a read")
 
 
