@@ -50,9 +50,7 @@ def load_codec(name: str) -> ModuleType:
         return importlib.import_module(CODEC_MODULES[name])
     except ImportError as reason:
         if os.environ.get("CAPROTO_CODEC") == name:
-            pytest.fail(
-                f"CAPROTO_CODEC={name} was asked for, and {CODEC_MODULES[name]} can't be imported: {reason}"
-            )
+            pytest.fail(f"CAPROTO_CODEC={name} was asked for, and {CODEC_MODULES[name]} can't be imported: {reason}")
         pytest.skip(f"{CODEC_MODULES[name]} is not built: {reason}")
 
 

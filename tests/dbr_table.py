@@ -64,12 +64,8 @@ def _metadata(data_type: int, payload: bytes) -> dict[str, Any]:
     if group in ("PLAIN", "ACK", "CLASS"):
         return {}
     if group == "STSACK":
-        return dict(
-            zip(("status", "severity", "ackt", "acks"), struct.unpack_from(">4H", payload), strict=True)
-        )
-    result: dict[str, Any] = dict(
-        zip(("status", "severity"), struct.unpack_from(">hh", payload), strict=True)
-    )
+        return dict(zip(("status", "severity", "ackt", "acks"), struct.unpack_from(">4H", payload), strict=True))
+    result: dict[str, Any] = dict(zip(("status", "severity"), struct.unpack_from(">hh", payload), strict=True))
     if group == "TIME":
         result["seconds"], result["nanoseconds"] = struct.unpack_from(">II", payload, 4)
     if group not in ("GR", "CTRL") or kind == 0:

@@ -49,9 +49,7 @@ def search(name: str, port: int, timeout: float) -> bool:
     """Whether a server on 127.0.0.1:port answers a search (plain sockets, no code under test)."""
     text = name.encode() + b"\0"
     text += bytes(-len(text) % 8)
-    datagram = (
-        struct.pack(">HHHHII", 0, 0, 1, 13, 1, 0) + struct.pack(">HHHHII", 6, len(text), 5, 13, 1, 1) + text
-    )
+    datagram = struct.pack(">HHHHII", 0, 0, 1, 13, 1, 0) + struct.pack(">HHHHII", 6, len(text), 5, 13, 1, 1) + text
     deadline = time.monotonic() + timeout
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.settimeout(0.1)

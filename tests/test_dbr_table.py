@@ -8,9 +8,7 @@ import pytest
 
 from tests import dbr_table, golden
 
-WITH_VALUES = [
-    v for v in golden.messages() if "dbr" in v.decoded.get("fields", {}) and v.decoded["data_type"] <= 38
-]
+WITH_VALUES = [v for v in golden.messages() if "dbr" in v.decoded.get("fields", {}) and v.decoded["data_type"] <= 38]
 
 
 @pytest.mark.parametrize("vector", WITH_VALUES, ids=str)

@@ -55,11 +55,7 @@ PRIVATE = {
 
 def parameters(signature: str) -> list[tuple[str, str, bool]]:
     """(name, kind, has a default) of a printed signature, ``self`` and ``cls`` left out."""
-    signature = (
-        signature.replace("<CAStatus.ECA_NEWCONN", "'").split("'")[0]
-        if "<CAStatus" in signature
-        else signature
-    )
+    signature = signature.replace("<CAStatus.ECA_NEWCONN", "'").split("'")[0] if "<CAStatus" in signature else signature
     if signature.endswith("status="):
         signature += "1"
     function = ast.parse(f"def f({signature}): pass").body[0]
@@ -89,21 +85,15 @@ def check_callable(thing: Any, signature: str, where: str) -> None:
         if name not in have:
             assert takes_any, f"{where}: no parameter {name!r} in {list(have)}"
             continue
-        assert not default or have[name].default is not inspect.Parameter.empty, (
-            f"{where}: {name} lost its default"
-        )
-        assert kind != "positional" or have[name].kind is not inspect.Parameter.KEYWORD_ONLY, (
-            f"{where}: {name}"
-        )
+        assert not default or have[name].default is not inspect.Parameter.empty, f"{where}: {name} lost its default"
+        assert kind != "positional" or have[name].kind is not inspect.Parameter.KEYWORD_ONLY, f"{where}: {name}"
     order = [name for name, kind, _ in wanted if kind == "positional" and name in have]
     assert [name for name in have if name in order] == order, f"{where}: order of parameters"
     printed = {name for name, _, _ in wanted}
     for name, parameter in have.items():
         new = name not in printed and parameter.kind not in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
         if new and name not in ("self", "cls"):
-            assert parameter.default is not inspect.Parameter.empty, (
-                f"{where}: new required parameter {name!r}"
-            )
+            assert parameter.default is not inspect.Parameter.empty, f"{where}: new required parameter {name!r}"
 
 
 @pytest.mark.parametrize("name", SURFACE["constants"])
@@ -149,9 +139,7 @@ def test_class(name: str) -> None:
         return
     if spec["base"] != "tuple":
         check_callable(thing, spec["signature"], name)
-    holder = (
-        caproto.VirtualCircuit(caproto.CLIENT, ("127.0.0.1", 5064), 0) if name == "VirtualCircuit" else thing
-    )
+    holder = caproto.VirtualCircuit(caproto.CLIENT, ("127.0.0.1", 5064), 0) if name == "VirtualCircuit" else thing
     for method, description in spec["methods"].items():
         check_callable(getattr(holder, method), description["signature"], f"{name}.{method}")
 

@@ -86,9 +86,7 @@ def runtime_nodes(tree: ast.AST) -> list[ast.AST]:
 
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
-BELOW_SKINS = [
-    path for path in MODULES if path.relative_to(PACKAGE).parts[0].removesuffix(".py") not in SKINS
-]
+BELOW_SKINS = [path for path in MODULES if path.relative_to(PACKAGE).parts[0].removesuffix(".py") not in SKINS]
 
 
 def name_of(path: Path) -> str:
@@ -150,9 +148,7 @@ def test_numpy_is_never_imported_with_the_module(path: Path) -> None:
 
 
 def run_python(code: str, *flags: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *flags, "-c", code], capture_output=True, text=True, timeout=60, check=False
-    )
+    return subprocess.run([sys.executable, *flags, "-c", code], capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_import_starts_and_prints_nothing() -> None:

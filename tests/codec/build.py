@@ -164,8 +164,6 @@ def build(vector: golden.Vector) -> Any:
 def components(vector: golden.Vector) -> SimpleNamespace:
     """Header object and payload of ``vector``, with meaningless bytes zeroed."""
     head = vector.decoded
-    numbers = [
-        head[n] for n in ("command", "payload_size", "data_type", "data_count", "parameter1", "parameter2")
-    ]
+    numbers = [head[n] for n in ("command", "payload_size", "data_type", "data_count", "parameter1", "parameter2")]
     kind = ExtendedMessageHeader if head["extended"] else MessageHeader
     return SimpleNamespace(header=kind(*numbers), payload=vector.canonical[head["header_size"] :])

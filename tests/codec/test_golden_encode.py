@@ -13,9 +13,7 @@ NOT_OUR_FORM = {
     vector.name
     for vector in golden.messages()
     if (
-        vector.decoded["extended"]
-        and vector.decoded["payload_size"] < 0xFFFF
-        and vector.decoded["data_count"] < 0xFFFF
+        vector.decoded["extended"] and vector.decoded["payload_size"] < 0xFFFF and vector.decoded["data_count"] < 0xFFFF
     )
     or vector.decoded["fields"].get("payload_hex")
 }
@@ -56,9 +54,7 @@ def test_encode_datagram(vector: golden.Vector) -> None:
 def test_every_command_of_the_protocol_is_recorded() -> None:
     """So that each of our encoders is measured against bytes it did not make."""
     recorded = {(direction(v.role), v.decoded["command"]) for v in golden.messages()}
-    classes = [
-        cls for cls in vars(caproto).values() if isinstance(cls, type) and issubclass(cls, caproto.Message)
-    ]
+    classes = [cls for cls in vars(caproto).values() if isinstance(cls, type) and issubclass(cls, caproto.Message)]
     ours = {
         ("client" if cls.DIRECTION is caproto.REQUEST else "server", cls.ID)
         for cls in classes

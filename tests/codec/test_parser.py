@@ -26,8 +26,7 @@ CONTRACT = ast.parse(PYI.read_text()) if PYI.exists() else ast.Module([], [])
 def table(codec: ModuleType) -> Any:
     """A command table of this codec with one class per command id, as `_commands` makes one."""
     made = {
-        number: type(f"Command{number}", (codec.Frame,), {"__slots__": ()})
-        for number in (*range(5), 6, *range(8, 28))
+        number: type(f"Command{number}", (codec.Frame,), {"__slots__": ()}) for number in (*range(5), 6, *range(8, 28))
     }
     return codec.CommandTable(made, type("Unknown", (codec.Frame,), {"__slots__": ()}), frozenset({1, 3, 15}))
 

@@ -102,9 +102,7 @@ def test_ndarray_of_objects_or_text_is_refused() -> None:
             write(values, 6, 1, 1, 1)
 
 
-@pytest.mark.parametrize(
-    "name", ["command", "payload_size", "data_type", "data_count", "parameter1", "parameter2"]
-)
+@pytest.mark.parametrize("name", ["command", "payload_size", "data_type", "data_count", "parameter1", "parameter2"])
 @pytest.mark.parametrize("value", [-1, 2**32, "x", None, 1.5])
 def test_header_fields_are_checked_when_written(name: str, value: Any) -> None:
     command = caproto.ReadNotifyRequest(6, 1, 1, 1)

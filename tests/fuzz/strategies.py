@@ -51,9 +51,7 @@ def framed(draw: st.DrawFn) -> bytes:
     kind, count = draw(st.one_of(st.integers(0, 40), narrow)), draw(st.one_of(st.integers(0, 6), wide))
     first, second = draw(wide), draw(wide)
     if count > 0xFFFE or draw(st.booleans()):
-        return (
-            struct.pack(">HHHHIIII", command, 0xFFFF, kind, 0, first, second, len(payload), count) + payload
-        )
+        return struct.pack(">HHHHIIII", command, 0xFFFF, kind, 0, first, second, len(payload), count) + payload
     return struct.pack(">HHHHII", command, len(payload), kind, count, first, second) + payload
 
 

@@ -48,9 +48,7 @@ def test_whole_cut_and_byte_by_byte_agree(python_worker: Worker, role: str, data
 
 @pytest.mark.parametrize("role", ROLES)
 @given(data=st.data())
-def test_whole_cut_and_byte_by_byte_agree_compiled(
-    cython_worker: Worker, role: str, data: st.DataObject
-) -> None:
+def test_whole_cut_and_byte_by_byte_agree_compiled(cython_worker: Worker, role: str, data: st.DataObject) -> None:
     check_cuts(cython_worker, role, data)
 
 
@@ -76,9 +74,7 @@ def test_noise(workers: tuple[Worker, Worker], role: str, data: st.DataObject) -
 
 @pytest.mark.parametrize("role", ROLES)
 @given(data=st.data())
-def test_sound_framing_never_loses_what_follows(
-    python_worker: Worker, role: str, data: st.DataObject
-) -> None:
+def test_sound_framing_never_loses_what_follows(python_worker: Worker, role: str, data: st.DataObject) -> None:
     """Whatever is inside well-framed messages, the message behind them is found."""
     parts = data.draw(st.lists(framed(), max_size=4))
     echo = struct.pack(">HHHHII", 23, 0, 0, 0, 0, 0)
@@ -89,9 +85,7 @@ def test_sound_framing_never_loses_what_follows(
 
 @pytest.mark.parametrize("role", ROLES)
 @given(data=st.data())
-def test_mutated_messages_one_at_a_time(
-    workers: tuple[Worker, Worker], role: str, data: st.DataObject
-) -> None:
+def test_mutated_messages_one_at_a_time(workers: tuple[Worker, Worker], role: str, data: st.DataObject) -> None:
     wire = data.draw(mutated(role))
     plain, compiled = (ask_stream(worker, role, [wire], process=True) for worker in workers)
     assert plain == compiled

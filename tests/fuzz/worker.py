@@ -90,9 +90,7 @@ def stream(role: str, pieces: list[bytes], process: bool) -> dict[str, Any]:
             break
         commands += received
         if process:
-            processed += [
-                guarded(lambda command=command: circuit.process_command(command)) for command in received
-            ]
+            processed += [guarded(lambda command=command: circuit.process_command(command)) for command in received]
     states = [repr(circuit.states[caproto.CLIENT]), repr(circuit.states[caproto.SERVER])]
     return {
         "commands": [describe(command) for command in commands if command is not caproto.DISCONNECTED],

@@ -35,9 +35,7 @@ class RawClient:
     def __exit__(self, *exc: object) -> None:
         self.sock.close()
 
-    def send(
-        self, command: int, kind: int = 0, count: int = 0, p1: int = 0, p2: int = 0, payload: bytes = b""
-    ) -> None:
+    def send(self, command: int, kind: int = 0, count: int = 0, p1: int = 0, p2: int = 0, payload: bytes = b"") -> None:
         payload += bytes(-len(payload) % 8)
         if len(payload) >= 0xFFFF or count >= 0xFFFF:
             head = struct.pack(">HHHHIIII", command, 0xFFFF, kind, 0, p1, p2, len(payload), count)

@@ -73,10 +73,7 @@ def test_property_mask_fires_for_metadata(talk: Talk) -> None:
     units = talk.channel("ioc:ao.EGU")
     try:
         assert talk.write(units, [b"km"]).status.success
-        assert (
-            view.text([c for c in talk.seen if type(c).__name__ == "EventAddResponse"][-1].metadata.units)
-            == "km"
-        )
+        assert view.text([c for c in talk.seen if type(c).__name__ == "EventAddResponse"][-1].metadata.units) == "km"
     finally:
         talk.write(units, [b"mm"])
 

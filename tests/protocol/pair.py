@@ -49,18 +49,14 @@ class ConnectionPair:
         self.server_sends(caproto.VersionResponse(version=13))
         return self
 
-    def create(
-        self, cid: int = 1, sid: int = 7, data_type: int = 6, data_count: int = 1, name: str = "pv"
-    ) -> None:
+    def create(self, cid: int = 1, sid: int = 7, data_type: int = 6, data_count: int = 1, name: str = "pv") -> None:
         """Make one channel on both ends."""
         self.client_sends(caproto.CreateChanRequest(name, cid, 13))
         self.server_sends(
             caproto.AccessRightsResponse(cid, 3), caproto.CreateChanResponse(data_type, data_count, cid, sid)
         )
 
-    def subscribe(
-        self, subscriptionid: int = 5, sid: int = 7, data_type: int = 6, data_count: int = 1
-    ) -> None:
+    def subscribe(self, subscriptionid: int = 5, sid: int = 7, data_type: int = 6, data_count: int = 1) -> None:
         """Subscribe and let the first update arrive."""
         self.client_sends(caproto.EventAddRequest(data_type, data_count, sid, subscriptionid, 0, 0, 0, 1))
 

@@ -238,10 +238,7 @@ class TestSubscriptions:
     def test_updates(self) -> None:
         pair = connected()
         pair.subscribe()
-        got = [
-            pair.server_sends(caproto.EventAddResponse([value], 6, 1, NORMAL, 5))[0]
-            for value in (1.0, 2.0, 3.0)
-        ]
+        got = [pair.server_sends(caproto.EventAddResponse([value], 6, 1, NORMAL, 5))[0] for value in (1.0, 2.0, 3.0)]
         assert [command.data[0] for command in got] == [1.0, 2.0, 3.0]
         assert {type(command).__name__ for command in got} == {"EventAddResponse"}
 
@@ -320,9 +317,7 @@ class TestSubscriptions:
     def test_bad_update_fails_itself(self) -> None:
         pair = connected()
         pair.subscribe()
-        bad, good = pair.client.recv(
-            message(1, 6, 3, NORMAL, 5, DOUBLE) + message(1, 6, 1, NORMAL, 5, DOUBLE)
-        )[0]
+        bad, good = pair.client.recv(message(1, 6, 3, NORMAL, 5, DOUBLE) + message(1, 6, 1, NORMAL, 5, DOUBLE))[0]
         with pytest.raises(caproto.CaprotoError):
             process_and_look(pair.client, bad)
         process_and_look(pair.client, good)
@@ -367,9 +362,7 @@ class TestClearing:
         pair.client.send(clear)
         deliver(
             pair.client,
-            message(1, 6, 1, NORMAL, 5, DOUBLE)
-            + message(15, 6, 1, NORMAL, 4, DOUBLE)
-            + message(22, 0, 0, 1, 1),
+            message(1, 6, 1, NORMAL, 5, DOUBLE) + message(15, 6, 1, NORMAL, 4, DOUBLE) + message(22, 0, 0, 1, 1),
         )
         deliver(pair.client, message(12, 0, 0, 7, 1))
         deliver(pair.client, message(1, 6, 1, NORMAL, 5, DOUBLE))

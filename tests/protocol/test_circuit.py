@@ -14,9 +14,7 @@ from tests.protocol.pair import ConnectionPair, connected, deliver, is_usable, n
 ECHO = struct.pack(">HHHHII", 23, 0, 0, 0, 0, 0)
 
 
-def message(
-    command: int, kind: int = 0, count: int = 0, p1: int = 0, p2: int = 0, payload: bytes = b""
-) -> bytes:
+def message(command: int, kind: int = 0, count: int = 0, p1: int = 0, p2: int = 0, payload: bytes = b"") -> bytes:
     """A raw message."""
     return struct.pack(">HHHHII", command, len(payload), kind, count, p1, p2) + payload
 

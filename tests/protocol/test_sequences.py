@@ -40,9 +40,7 @@ def prepared(messages: list[dict[str, Any]]) -> ConnectionPair:
         sid = word(wire, 8)
         if message["role"] == "client" and message["command"] in REQUESTS_WITH_SID and sid not in known:
             known.add(sid)
-            cid = (
-                word(wire, 12) if message["command"] == 12 else next(n for n in range(1, 99) if n not in cids)
-            )
+            cid = word(wire, 12) if message["command"] == 12 else next(n for n in range(1, 99) if n not in cids)
             cids.add(cid)
             if pair.circuit_states != ("CONNECTED", "CONNECTED"):
                 pair.open()
@@ -58,9 +56,7 @@ def test_both_ends_follow(sequence: dict[str, Any]) -> None:
     subscribed: dict[int, int] = {}
     for message in messages:
         wire = bytes.fromhex(message["hex"])
-        sender, receiver = (
-            (pair.client, pair.server) if message["role"] == "client" else (pair.server, pair.client)
-        )
+        sender, receiver = (pair.client, pair.server) if message["role"] == "client" else (pair.server, pair.client)
         if message["role"] == "client" and message["command"] == 1:
             subscribed[word(wire, 12)] = word(wire, 8)
         elif message["command"] == 1 and word(wire, 12) not in subscribed:
@@ -93,9 +89,7 @@ def test_cancel_confirmation_ends_the_subscription() -> None:
     pair = prepared(sequence["messages"])
     names = []
     for message in sequence["messages"]:
-        sender, receiver = (
-            (pair.client, pair.server) if message["role"] == "client" else (pair.server, pair.client)
-        )
+        sender, receiver = (pair.client, pair.server) if message["role"] == "client" else (pair.server, pair.client)
         commands, _ = receiver.recv(bytes.fromhex(message["hex"]))
         sender.send(*commands)
         for command in commands:

@@ -176,8 +176,7 @@ def test_condensed_conversation(
         )
     )
     assert repr(recv()) == (  # Out[49]
-        "deque([WriteNotifyResponse(data_type=<ChannelType.DOUBLE: 6>, data_count=1, "
-        f"status={NORMAL}, ioid=2)])"
+        f"deque([WriteNotifyResponse(data_type=<ChannelType.DOUBLE: 6>, data_count=1, status={NORMAL}, ioid=2)])"
     )
     req = caproto.EventAddRequest(  # In [50]
         data_type=create_chan_response.data_type,
@@ -195,9 +194,7 @@ def test_condensed_conversation(
         f"status={NORMAL}, subscriptionid=0, metadata=None)])"
     )
     send(caproto.EventCancelRequest(data_type=req.data_type, sid=req.sid, subscriptionid=req.subscriptionid))
-    commands = (
-        recv()
-    )  # In [54]; the request of the tutorial has no count, the server confirms the original one
+    commands = recv()  # In [54]; the request of the tutorial has no count, the server confirms the original one
     assert repr(commands) == (
         "deque([EventAddResponse(data=(repr: tuple index out of range), data_type=<ChannelType.DOUBLE: 6>, "
         f"data_count=1, status=(repr: {sid}), subscriptionid=0, metadata=(repr: tuple index out of range))])"

@@ -67,9 +67,7 @@ def test_searching_and_a_circuit(ioc_environment: Ioc) -> None:
     assert (found.cid, found.port) == (0, ioc_environment.port)
     assert b.next_command() is caproto.NEED_DATA
 
-    circuit = caproto.VirtualCircuit(
-        our_role=caproto.CLIENT, address=caproto.extract_address(found), priority=0
-    )
+    circuit = caproto.VirtualCircuit(our_role=caproto.CLIENT, address=caproto.extract_address(found), priority=0)
     chan1 = caproto.ClientChannel(name, circuit)
     with socket.create_connection(chan1.circuit.address, 5) as sock:
 
