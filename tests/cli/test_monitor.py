@@ -54,7 +54,6 @@ def test_wrong_usage_is_2(ioc: Ioc, arguments: list[str]) -> None:
 
 
 def test_rate_follows_a_million_elements_without_loss(ioc: Ioc) -> None:
-    tool(ioc.environment, "put", "-t", "ioc:many02", "1")
     fill_waveform(ioc)
     done = tool(ioc.environment, "monitor", "--rate", "--duration", "3", "ioc:wf:mega10hz")
     last = done.stdout.splitlines()[-1]
