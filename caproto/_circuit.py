@@ -278,14 +278,14 @@ class VirtualCircuit:
     # Rules
 
     def _check(self, command: Any, blame: type[Exception]) -> None:
-        states = self.states.after(command.__class__)
+        cls = command.__class__
+        states = self.states.after(cls)
         sender = self.our_role if blame is LocalProtocolError else self.their_role
         name = type(command).__name__
         if not isinstance(command, ca.Message):
             raise CaprotoTypeError(f"{command!r} is not a command")
         if states is None or (
-            command.__class__ not in ca.Commands[sender].values()
-            and command.__class__ not in (ca.EventCancelResponse, ca.UnknownCommand)
+            ca.Commands[sender].get(cls.ID) is not cls and cls not in (ca.EventCancelResponse, ca.UnknownCommand)
         ):
             raise blame(f"{name} is illegal for a {sender!r} on the circuit to {self.address} in {self.states}")
         if command._limit and blame is RemoteProtocolError:
@@ -377,9 +377,7 @@ class VirtualCircuit:
     def _clear_request(self, command: Any) -> None:
         channel = self._by_sid(command)
         self._move(channel, command)
-        for subscriptionid, request in list(self.event_add_commands.items()):
-            if request.sid == command.sid:
-                del self.event_add_commands[subscriptionid]
+        self._forget(self.event_add_commands, channel)
 
     def _drop(self, channel: _BaseChannel) -> None:
         """Forget everything about a channel."""
@@ -387,17 +385,20 @@ class VirtualCircuit:
             del self.channels[channel.cid]
         if channel.sid is not None and self.channels_sid.get(channel.sid) is channel:
             del self.channels_sid[channel.sid]
-        for memory in (self.event_add_commands, self._cancelling):
-            for number in [n for n, request in memory.items() if request.sid == channel.sid]:
-                del memory[number]
+        self._forget(self.event_add_commands, channel)
+        self._forget(self._cancelling, channel)
         for number in [n for n, (owner, _) in self._ioids.items() if owner is channel]:
             del self._ioids[number]
+
+    @staticmethod
+    def _forget(subscriptions: dict[int, ca.EventAddRequest], channel: _BaseChannel) -> None:
+        for number in [n for n, request in subscriptions.items() if request.sid == channel.sid]:
+            del subscriptions[number]
 
     def _request(self, command: Any) -> None:
         channel = self._by_sid(command)
         self._move(channel, command)
-        if command.ID != ca.WriteRequest.ID:
-            self._ioids[command.ioid] = channel, command
+        self._ioids[command.ioid] = channel, command
 
     def _write_request(self, command: Any) -> None:
         # A write is not answered unless it fails, so there is nothing to wait for.

@@ -82,9 +82,7 @@ class Frame:
     def __len__(self) -> int:
         """Length on the wire, in bytes."""
 
-def field(
-    slot: str, mapping: dict[int, Any] | None = None, default: Callable[[int], Any] | None = None
-) -> Any:
+def field(slot: str, mapping: dict[int, Any] | None = None, default: Callable[[int], Any] | None = None) -> Any:
     """A read-only attribute that shows one header field.
 
     Looked up in `mapping` if given; what is not there becomes ``default(number)``, or stays a number.
@@ -138,9 +136,7 @@ class CommandTable:
     classes: Mapping[int, type[Frame]]
     unknown: type[Frame]
     value_commands: frozenset[int]
-    def __init__(
-        self, classes: Mapping[int, type[Frame]], unknown: type[Frame], value_commands: Any
-    ) -> None: ...
+    def __init__(self, classes: Mapping[int, type[Frame]], unknown: type[Frame], value_commands: Any) -> None: ...
 
 def split_datagram(table: CommandTable, data: Any, address: Any) -> list[Any]:
     """The messages of one datagram, each with a copy of its payload; never raises for what the bytes say.

@@ -22,6 +22,7 @@ from libc.string cimport memcmp, memcpy, memset
 
 from . import _complaints as complain
 from ._errors import CaprotoConversionError
+from ._layout import EPICS_EPOCH_SECONDS
 from ._layout import LAST_DBR as _LAST_DBR
 from ._layout import LAYOUTS, NATIVES
 
@@ -91,6 +92,7 @@ for _row in LAYOUTS:
 for _index, _kind in enumerate(NATIVES):
     LOW[_index], HIGH[_index] = _kind.low, _kind.high
 
+cdef uint64_t EPOCH = EPICS_EPOCH_SECONDS
 cdef double FLOAT_LIMIT = 3.4028235677973366e38
 
 cdef object metadata_class = None
@@ -525,7 +527,7 @@ cdef class MetadataBase:
     def timestamp(self):
         """Seconds since the Unix epoch; a float64 keeps about 0.2 us."""
         cdef const unsigned char *raw = self.stamp_bytes("timestamp")
-        return <double>(<uint64_t>caproto_be32(raw + 4) + 631152000) + caproto_be32(raw + 8) * 1e-9
+        return <double>(<uint64_t>caproto_be32(raw + 4) + EPOCH) + caproto_be32(raw + 8) * 1e-9
 
 
 cdef class CommandTable:

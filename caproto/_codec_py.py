@@ -16,7 +16,7 @@ from typing import Any
 
 from . import _complaints as complain
 from ._errors import CaprotoValueError
-from ._layout import DOUBLE, FLOAT, LAST_DBR, LAYOUTS, NATIVES, STRING
+from ._layout import DOUBLE, EPICS_EPOCH_SECONDS, FLOAT, LAST_DBR, LAYOUTS, NATIVES, STRING
 
 NAME = "python"
 
@@ -33,7 +33,6 @@ _LONG = struct.Struct(">HHHHIIII")
 _SWAP = sys.byteorder == "little"
 _SLOTS = ("command", "payload_size", "data_type", "data_count", "parameter1", "parameter2")
 _STAMP = struct.Struct(">hhII")
-_EPOCH = 631152000
 # FLOAT elements beyond this round to infinity in 32 bits.
 _FLOAT_LIMIT = 3.4028235677973366e38
 _KINDS = "shfHBid"
@@ -327,7 +326,7 @@ class MetadataBase:
         if not 14 <= self._dbr <= 20:
             raise AttributeError(f"DBR_{LAYOUTS[self._dbr].name} has no member 'timestamp'")
         _, _, seconds, nanoseconds = _STAMP.unpack_from(self._raw)
-        return float((seconds + _EPOCH) + nanoseconds * 1e-9)
+        return float((seconds + EPICS_EPOCH_SECONDS) + nanoseconds * 1e-9)
 
 
 class CommandTable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 
-from ._layout import MAX_ENUM_STATES, MAX_ENUM_STRING_SIZE, MAX_STRING_SIZE, MAX_UNITS_SIZE
+from ._layout import EPICS_EPOCH_SECONDS, MAX_ENUM_STATES, MAX_ENUM_STRING_SIZE, MAX_STRING_SIZE, MAX_UNITS_SIZE
 
 __all__ = [
     "DEFAULT_PROTOCOL_VERSION",
@@ -44,7 +44,7 @@ DO_REPLY = 10
 NO_REPLY = 5
 
 EPICS_EPOCH = datetime.datetime(1990, 1, 1, tzinfo=datetime.timezone.utc)
-EPICS2UNIX_EPOCH = 631152000.0  # seconds from the POSIX to the EPICS epoch
+EPICS2UNIX_EPOCH = float(EPICS_EPOCH_SECONDS)  # seconds from the POSIX to the EPICS epoch
 
 MAX_UDP_RECV = 0xFFFF - 16
 SEARCH_MAX_DATAGRAM_BYTES = 1472  # what fits into one Ethernet frame

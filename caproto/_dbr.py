@@ -34,7 +34,14 @@ from ._enums import (
     time_types,
 )
 from ._errors import CaprotoTypeError, CaprotoValueError
-from ._layout import LAYOUTS, MAX_ENUM_STATES, MAX_ENUM_STRING_SIZE, MAX_STRING_SIZE, MAX_UNITS_SIZE
+from ._layout import (
+    EPICS_EPOCH_SECONDS,
+    LAYOUTS,
+    MAX_ENUM_STATES,
+    MAX_ENUM_STRING_SIZE,
+    MAX_STRING_SIZE,
+    MAX_UNITS_SIZE,
+)
 from ._wire import codec
 
 __all__ = [
@@ -107,13 +114,12 @@ __all__ = [
     "timestamp_to_epics",
 ]
 
-_EPOCH_SECONDS = 631152000
 _NANOSECONDS = 1_000_000_000
 
 
 def epics_timestamp_to_unix(seconds_since_epoch: int, nano_seconds: int) -> float:
     """Seconds since the Unix epoch of an EPICS time stamp (section 4.4)."""
-    return float(seconds_since_epoch + _EPOCH_SECONDS) + nano_seconds * 1e-9
+    return float(seconds_since_epoch + EPICS_EPOCH_SECONDS) + nano_seconds * 1e-9
 
 
 def _split_unix(timestamp: float | datetime.datetime) -> tuple[int, int]:
@@ -129,7 +135,7 @@ def _split_unix(timestamp: float | datetime.datetime) -> tuple[int, int]:
         nanoseconds = round((timestamp - whole) * 1e9)
         if nanoseconds >= _NANOSECONDS:
             whole, nanoseconds = whole + 1, nanoseconds - _NANOSECONDS
-    seconds = whole - _EPOCH_SECONDS
+    seconds = whole - EPICS_EPOCH_SECONDS
     if not 0 <= seconds < 1 << 32:
         raise CaprotoValueError(f"timestamp {timestamp!r} cannot be told in seconds since 1990 with 32 bits")
     return seconds, nanoseconds
@@ -173,7 +179,7 @@ class TimeStamp(DbrTypeBase):
     @classmethod
     def now(cls) -> TimeStamp:
         seconds, nanoseconds = divmod(time.time_ns(), _NANOSECONDS)
-        return cls(seconds - _EPOCH_SECONDS, nanoseconds)
+        return cls(seconds - EPICS_EPOCH_SECONDS, nanoseconds)
 
     @classmethod
     def from_flexible_value(cls, timestamp: Any) -> TimeStamp:

@@ -9,6 +9,9 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
+#: POSIX time of 1990-01-01, from which time stamps count (section 4.4).
+EPICS_EPOCH_SECONDS = 631152000
+
 MAX_STRING_SIZE = 40
 MAX_UNITS_SIZE = 8
 MAX_ENUM_STRING_SIZE = 26

@@ -66,7 +66,6 @@ ON_CIRCUIT = tuple(cls for role in (CLIENT, SERVER) for cls in Commands[role].va
     EventCancelResponse,
     UnknownCommand,
 )
-_RESPONSES = tuple(cls for cls in ON_CIRCUIT if cls in Commands[SERVER].values() or cls is EventCancelResponse)
 
 
 def _stay(state: Sentinel, commands: Any) -> dict[type[Message], Sentinel]:

@@ -8,12 +8,12 @@ from .. import _convert  # noqa: F401 - gives the codec its encoder
 from .._constants import STR_ENC
 from .._enums import REQUEST, ChannelType, Sentinel
 from .._errors import CaprotoTypeError, CaprotoValueError
+from .._headers import FIELDS as HEADER_FIELDS
 from .._headers import ExtendedMessageHeader, MessageHeader
-from .._status import CAStatus, CAStatusCode, status_from_code
+from .._status import STATUS_BY_CODE, status_from_code
 from .._wire import codec
 
 _CHANNEL_TYPES = {int(number): number for number in ChannelType}
-_STATUSES: dict[int, CAStatusCode] = {status.value.code_with_severity: status.value for status in CAStatus}
 
 
 def number(slot: str) -> Any:
@@ -28,7 +28,7 @@ def dbr_type() -> Any:
 
 def status_field() -> Any:
     """Parameter 1 as a :class:`CAStatusCode`; an unknown code is a value too."""
-    return codec.field("parameter1", _STATUSES, status_from_code)
+    return codec.field("parameter1", STATUS_BY_CODE, status_from_code)
 
 
 def padded_text(name: str, text: str | bytes, what: str) -> bytes:
@@ -191,7 +191,7 @@ class UnknownCommand(Message):
     """A message with a command id that nobody defines; skipped together with its payload (section 12)."""
 
     __slots__ = ()
-    FIELDS = ("command", "payload_size", "data_type", "data_count", "parameter1", "parameter2")
+    FIELDS = HEADER_FIELDS
     command = number("command")
     payload_size = number("payload_size")
     data_type = number("data_type")

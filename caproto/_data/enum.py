@@ -32,16 +32,12 @@ class ChannelEnum(ChannelData):
 
     def _checked(self, strings: tuple[str, ...]) -> tuple[str, ...]:
         if len(strings) > MAX_ENUM_STATES:
-            raise CaprotoValueError(
-                f"enum_strings: {len(strings)} states, but there can be {MAX_ENUM_STATES} at most"
-            )
+            raise CaprotoValueError(f"enum_strings: {len(strings)} states, but there can be {MAX_ENUM_STATES} at most")
         encoding = self.string_encoding or STR_ENC
         for text in strings:
             size = len(text if isinstance(text, bytes) else text.encode(encoding, "replace"))
             if size > MAX_ENUM_STRING_SIZE:
-                raise CaprotoValueError(
-                    f"enum_strings: {text!r} has {size} bytes, more than {MAX_ENUM_STRING_SIZE}"
-                )
+                raise CaprotoValueError(f"enum_strings: {text!r} has {size} bytes, more than {MAX_ENUM_STRING_SIZE}")
         return strings
 
     @property

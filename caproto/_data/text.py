@@ -42,9 +42,7 @@ class ChannelByte(ChannelNumeric):
     data_type = ChannelType.CHAR
     default_value = b""
 
-    def __init__(
-        self, *, string_encoding: None = None, strip_null_terminator: bool = True, **kwargs: Any
-    ) -> None:
+    def __init__(self, *, string_encoding: None = None, strip_null_terminator: bool = True, **kwargs: Any) -> None:
         if string_encoding is not None:
             raise CaprotoValueError(f"ChannelByte: string_encoding={string_encoding!r}, but bytes have none")
         self.strip_null_terminator = strip_null_terminator
@@ -184,9 +182,7 @@ class ChannelChar(ChannelData):
             try:
                 value = data.decode(self.string_encoding or STR_ENC)
             except UnicodeDecodeError as error:
-                raise CaprotoConversionError(
-                    f"ChannelChar: {data!r} is not text in {self.string_encoding}"
-                ) from error
+                raise CaprotoConversionError(f"ChannelChar: {data!r} is not text in {self.string_encoding}") from error
         if length:  # an empty text is a value, even if there is room for one byte only
             self._check_length(length)
         text: str = value

@@ -34,9 +34,7 @@ class Parser(argparse.ArgumentParser):
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
-        self.add_argument(
-            "--version", "-V", action="version", version=version_text(), help="show version and codec"
-        )
+        self.add_argument("--version", "-V", action="version", version=version_text(), help="show version and codec")
 
 
 def positive(text: str) -> float:
@@ -80,9 +78,7 @@ def add_network_arguments(parser: argparse.ArgumentParser) -> None:
         "--timeout", "-w", type=positive, default=DEFAULT_TIMEOUT, metavar="SECONDS",
         help="how long to wait for a server (default %(default)s)",
     )  # fmt: skip
-    parser.add_argument(
-        "--priority", "-p", type=priority, default=0, help="priority of the circuit, 0 (default) to 99"
-    )
+    parser.add_argument("--priority", "-p", type=priority, default=0, help="priority of the circuit, 0 (default) to 99")
     parser.add_argument("--no-repeater", action="store_true", help="do not start a repeater")
 
 
@@ -91,9 +87,7 @@ def setup_log(arguments: argparse.Namespace, *, base: int = logging.WARNING) -> 
     level = base - 10 * arguments.verbose
     if getattr(arguments, "quiet", False):
         level = logging.WARNING
-    config_caproto_logging(
-        sys.stderr, color=use_color(sys.stderr, arguments.no_color), level=max(level, logging.DEBUG)
-    )
+    config_caproto_logging(sys.stderr, color=use_color(sys.stderr, arguments.no_color), level=max(level, logging.DEBUG))
 
 
 def use_color(file: IO[str], no_color: bool = False) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 from .._constants import STR_ENC
 from .._enums import AlarmSeverity, AlarmStatus, ChannelType, native_type
 from .._errors import CaprotoError, CaprotoValueError
+from .._layout import EPICS_EPOCH_SECONDS
 from ._common import Style, count
 
 __all__ = ["ValueFormat", "add_format_arguments", "details", "fill_template", "timestamp_text"]
@@ -160,7 +161,7 @@ def timestamp_of(metadata: Any) -> datetime.datetime | None:
     stamp = getattr(metadata, "stamp", None)
     if stamp is None:
         return None
-    seconds = stamp.secondsSinceEpoch + 631152000
+    seconds = stamp.secondsSinceEpoch + EPICS_EPOCH_SECONDS
     local = datetime.datetime.fromtimestamp(seconds)
     # Nanoseconds beyond a second are nonsense that servers have been seen to send.
     return local.replace(microsecond=min(stamp.nanoSeconds // 1000, 999_999))

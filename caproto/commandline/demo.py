@@ -32,9 +32,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Monitor a fast waveform with the compiled codec, then with the plain one, and compare.",
         examples=EXAMPLES,
     )
-    parser.add_argument(
-        "--elements", type=int, default=100_000, help="length of the waveform (default %(default)s)"
-    )
+    parser.add_argument("--elements", type=int, default=100_000, help="length of the waveform (default %(default)s)")
     parser.add_argument(
         "--hz", type=float, default=0.0, help="updates per second; 0 (default) sends as many as are taken"
     )

@@ -71,9 +71,7 @@ def make_parser() -> Parser:
     parser = Parser(TOOL, description="Read PVs and print their values.", examples=EXAMPLES)
     parser.add_argument("pv_names", nargs="+", metavar="pv_name", help="names of PVs")
     add_network_arguments(parser)
-    parser.add_argument(
-        "--notify", "-c", action="store_true", help="accepted and without effect, as in caget"
-    )
+    parser.add_argument("--notify", "-c", action="store_true", help="accepted and without effect, as in caget")
     parser.add_argument(
         "--format", metavar="FORMAT",
         help="Python format string with {pv_name}, {response} (as in {response.data}) "
@@ -89,15 +87,9 @@ def make_parser() -> Parser:
         help="ask for a class (native, status, time, graphic, control) or a DBR type, and print all of it",
     )  # fmt: skip
     parser.add_argument("--list-types", action=_ListTypes, nargs=0, help="list what -d takes, and exit")
-    parser.add_argument(
-        "-n", dest="enum_numbers", action="store_true", help="print the numbers of enum states"
-    )
-    parser.add_argument(
-        "-S", dest="long_string", action="store_true", help="print arrays of characters as text"
-    )
-    parser.add_argument(
-        "-#", dest="count", type=count, metavar="COUNT", help="ask for the first COUNT elements"
-    )
+    parser.add_argument("-n", dest="enum_numbers", action="store_true", help="print the numbers of enum states")
+    parser.add_argument("-S", dest="long_string", action="store_true", help="print arrays of characters as text")
+    parser.add_argument("-#", dest="count", type=count, metavar="COUNT", help="ask for the first COUNT elements")
     add_format_arguments(parser)
     add_log_arguments(parser)
     return parser

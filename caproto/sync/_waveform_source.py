@@ -22,14 +22,14 @@ from .. import _commands as ca
 from .._broadcaster import Broadcaster
 from .._channel import ServerChannel
 from .._circuit import VirtualCircuit
+from .._dbr import TimeStamp
 from .._enums import DISCONNECTED, SERVER, AccessRights, ChannelType
 from .._errors import CaprotoError
 from .._headers import MessageHeader
 from .._status import CAStatus
 
 PV_NAME = "demo:waveform"
-_EPOCH = 631152000
-_STAMPED = struct.Struct(">hhIIxxxxd")  # metadata of TIME_DOUBLE and the first element
+_STAMPED = struct.Struct(">hh8sxxxxd")  # metadata of TIME_DOUBLE and the first element
 
 
 class Waveform:
@@ -43,8 +43,7 @@ class Waveform:
 
     def stamped(self) -> bytes:
         """The metadata and the first element of the current update."""
-        seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
-        return _STAMPED.pack(0, 0, seconds - _EPOCH, nanoseconds, float(self.number))
+        return _STAMPED.pack(0, 0, bytes(TimeStamp.now()), float(self.number))
 
     def wire(self) -> bytes:
         """All elements, big-endian."""
@@ -92,12 +91,8 @@ class Client:
                 self.dropped += 1
                 continue
             if request.data_type == ChannelType.TIME_DOUBLE and request.data_count in (0, waveform.elements):
-                head = MessageHeader(
-                    1, 16 + 8 * waveform.elements, 20, waveform.elements, 1, request.subscriptionid
-                )
-                self.unsent = [
-                    memoryview(part) for part in (bytes(head), waveform.stamped(), waveform.rest) if part
-                ]
+                head = MessageHeader(1, 16 + 8 * waveform.elements, 20, waveform.elements, 1, request.subscriptionid)
+                self.unsent = [memoryview(part) for part in (bytes(head), waveform.stamped(), waveform.rest) if part]
                 self.flush()
             else:
                 self.queue(self.value(ca.EventAddResponse, request, request.subscriptionid))
@@ -107,9 +102,7 @@ class Client:
         kind, count = int(request.data_type), request.data_count or self.source.waveform.elements
         if kind % 7 != ChannelType.DOUBLE or kind > ChannelType.CTRL_DOUBLE:
             channel = self.circuit.channels_sid[request.sid]
-            return ca.ErrorResponse(
-                request, channel.cid, CAStatus.ECA_NOCONVERT, f"{PV_NAME} is served as DOUBLE only"
-            )
+            return ca.ErrorResponse(request, channel.cid, CAStatus.ECA_NOCONVERT, f"{PV_NAME} is served as DOUBLE only")
         wire = self.source.waveform.wire()[: 8 * count].ljust(8 * count, b"\0")
         stamp = {"timestamp": time.time()} if kind == ChannelType.TIME_DOUBLE else None
         answer: ca.Message = cls(wire, kind, count, CAStatus.ECA_NORMAL, number, metadata=stamp)

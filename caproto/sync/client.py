@@ -210,9 +210,7 @@ def write(
     """
     with Session(repeater=repeater) as session:
         (channel,) = connect(session, [pv_name], timeout, priority)
-        return write_channel(
-            channel, data, data_type=data_type, metadata=metadata, notify=notify, timeout=timeout
-        )
+        return write_channel(channel, data, data_type=data_type, metadata=metadata, notify=notify, timeout=timeout)
 
 
 def read_write_read(
@@ -239,9 +237,7 @@ def read_write_read(
         (channel,) = connect(session, [pv_name], timeout, priority)
 
         def look() -> Any:
-            return read_channel(
-                channel, data_type=read_data_type, timeout=timeout, force_int_enums=force_int_enums
-            )
+            return read_channel(channel, data_type=read_data_type, timeout=timeout, force_int_enums=force_int_enums)
 
         initial = look()
         answer = write_channel(

@@ -80,12 +80,8 @@ class Layout(SphinxDirective):
         rows = []
         for layout in layouts.values() if isinstance(layouts, dict) else layouts:
             members = ", ".join(f"{m.name} {m.format}@{m.offset}" for m in layout.members)
-            rows.append(
-                (str(layout.dbr), layout.name, members, str(layout.value_offset), str(layout.item_size))
-            )
-        return [
-            table(("id", "name", "metadata: name, format @ offset", "value at", "element bytes"), rows, (1,))
-        ]
+            rows.append((str(layout.dbr), layout.name, members, str(layout.value_offset), str(layout.item_size)))
+        return [table(("id", "name", "metadata: name, format @ offset", "value at", "element bytes"), rows, (1,))]
 
 
 class Environment(SphinxDirective):

@@ -48,9 +48,7 @@ def draw(states: list[str], edges: Edges) -> str:
     legend_x = right + 60 + len(edges) * LANE
     for lane, (_, commands) in enumerate(by_length):
         label = ", ".join(commands)
-        parts.append(
-            f'<text class="what" x="{legend_x}" y="{TOP + 14 + 18 * lane}">{lane + 1}: {escape(label)}</text>'
-        )
+        parts.append(f'<text class="what" x="{legend_x}" y="{TOP + 14 + 18 * lane}">{lane + 1}: {escape(label)}</text>')
     longest = max((len(", ".join(commands)) for commands in edges.values()), default=0)
     width = legend_x + 30 + 7 * longest
     height = max(TOP * 2 + STEP * (len(states) - 1) + BOX_HEIGHT, TOP + 24 + 18 * len(edges))

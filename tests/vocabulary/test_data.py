@@ -29,9 +29,7 @@ from caproto._data import (
 from caproto._enums import AccessRights, AlarmSeverity, AlarmStatus, ChannelType
 from caproto._errors import CaprotoError, CaprotoTypeError, CaprotoValueError
 
-LIMITS = [
-    f"{end}_{kind}_limit" for kind in ("disp", "alarm", "warning", "ctrl") for end in ("upper", "lower")
-]
+LIMITS = [f"{end}_{kind}_limit" for kind in ("disp", "alarm", "warning", "ctrl") for end in ("upper", "lower")]
 SCALARS: list[tuple[type[ChannelData], Any, ChannelType]] = [
     (ChannelShort, 1, ChannelType.INT),
     (ChannelInteger, 2, ChannelType.LONG),
@@ -258,9 +256,7 @@ def test_string() -> None:
 # States ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("value", "raw"), [("off", 0), ("on", 1), (0, 0), (1, 1), (b"on", 1), (1.0, 1), (True, 1)]
-)
+@pytest.mark.parametrize(("value", "raw"), [("off", 0), ("on", 1), (0, 0), (1, 1), (b"on", 1), (1.0, 1), (True, 1)])
 def test_states_by_name_and_number(value: Any, raw: int) -> None:
     data = ChannelEnum(value=value, enum_strings=["off", "on"])
     assert (data.value, data.raw_value, data.get_raw_value(value)) == (value, raw, raw)

@@ -69,9 +69,7 @@ def test_bad_number_is_reported_once_and_replaced(
     assert name in caplog.text and repr(text) in caplog.text
 
 
-@pytest.mark.parametrize(
-    ("text", "port"), [("5001", 5001), ("65535", 65535), ("5000", 5064), ("65536", 5064)]
-)
+@pytest.mark.parametrize(("text", "port"), [("5001", 5001), ("65535", 65535), ("5000", 5064), ("65536", 5064)])
 def test_ports_have_limits(text: str, port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EPICS_CA_SERVER_PORT", text)
     assert variable_port("EPICS_CA_SERVER_PORT") == port
@@ -85,9 +83,7 @@ def test_ports_have_limits(text: str, port: int, monkeypatch: pytest.MonkeyPatch
         ("EPICS_CAS_BEACON_PERIOD", "EPICS_CA_BEACON_PERIOD"),
     ],
 )
-def test_server_variables_fall_back_to_those_of_clients(
-    name: str, old: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_server_variables_fall_back_to_those_of_clients(name: str, old: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(old, "6000")
     assert variable_number(name) == 6000
     monkeypatch.setenv(name, "7000")
@@ -100,30 +96,20 @@ def test_server_variables_fall_back_to_those_of_clients(
     ("text", "on"),
     [("YES", True), ("NO", False), ("no", False), ("none", False), ("No", True), ("1", True), ("", True)],
 )
-def test_automatic_addresses_are_off_if_no_is_inside(
-    text: str, on: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_automatic_addresses_are_off_if_no_is_inside(text: str, on: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EPICS_CA_AUTO_ADDR_LIST", text)
     assert variable_flag("EPICS_CA_AUTO_ADDR_LIST") is on
 
 
 @pytest.mark.parametrize("name", ["EPICS_CAS_AUTO_BEACON_ADDR_LIST", "EPICS_CA_AUTO_ARRAY_BYTES"])
-@pytest.mark.parametrize(
-    ("text", "on"), [("Yes", True), ("yes", True), ("1", False), ("on", False), ("", True)]
-)
-def test_other_flags_are_on_only_for_yes(
-    name: str, text: str, on: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(("text", "on"), [("Yes", True), ("yes", True), ("1", False), ("on", False), ("", True)])
+def test_other_flags_are_on_only_for_yes(name: str, text: str, on: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, text)
     assert variable_flag(name) is on
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"), [("1", 60.0), ("60", 60.0), ("100.5", 100.5), ("1e9", 2**17 * 0.032)]
-)
-def test_search_period_is_moved_into_its_limits(
-    text: str, seconds: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(("text", "seconds"), [("1", 60.0), ("60", 60.0), ("100.5", 100.5), ("1e9", 2**17 * 0.032)])
+def test_search_period_is_moved_into_its_limits(text: str, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EPICS_CA_MAX_SEARCH_PERIOD", text)
     assert variable_number("EPICS_CA_MAX_SEARCH_PERIOD") == pytest.approx(seconds)
 

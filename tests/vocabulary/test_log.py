@@ -45,9 +45,7 @@ def test_import_sets_nothing_up() -> None:
         "assert not root.handlers and not log.handlers and log.level == 0; "
         "assert caproto._log.get_handler() is None"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 

@@ -55,9 +55,7 @@ def test_every_error_is_a_caproto_error_and_shows_its_text(error: type[Exception
     assert pickle.loads(pickle.dumps(error("a"))).args == ("a",)
 
 
-@pytest.mark.parametrize(
-    "builtin", [AttributeError, KeyError, TypeError, ValueError, RuntimeError, TimeoutError]
-)
+@pytest.mark.parametrize("builtin", [AttributeError, KeyError, TypeError, ValueError, RuntimeError, TimeoutError])
 def test_errors_are_what_their_names_say(builtin: type[Exception]) -> None:
     ours = getattr(_errors, f"Caproto{builtin.__name__}")
     with pytest.raises(builtin):
@@ -124,12 +122,8 @@ def test_field_types_lead_from_any_type_to_its_relatives(word: str, prefix: str)
 
 
 def test_limits_families_leave_strings_out() -> None:
-    assert {t.name for t in _enums.control_types} == {
-        f"CTRL_{t}" for t in "INT FLOAT ENUM CHAR LONG DOUBLE".split()
-    }
-    assert {t.name for t in _enums.graphical_types} == {
-        f"GR_{t}" for t in "INT FLOAT ENUM CHAR LONG DOUBLE".split()
-    }
+    assert {t.name for t in _enums.control_types} == {f"CTRL_{t}" for t in "INT FLOAT ENUM CHAR LONG DOUBLE".split()}
+    assert {t.name for t in _enums.graphical_types} == {f"GR_{t}" for t in "INT FLOAT ENUM CHAR LONG DOUBLE".split()}
 
 
 @pytest.mark.parametrize(
