@@ -190,6 +190,21 @@ class VirtualCircuit:
         return deque(frames)
 
     @property
+    def sinks(self) -> Any:
+        """Where updates go by themselves, by subscription id: an ``Inbox`` or a ``Columns`` of the codec.
+
+        What goes into a sink is checked and marked as processed there, and is not among the commands returned.
+        """
+        return self._parser.sinks
+
+    def take_touched(self) -> list[Any]:
+        """Return the sinks that got updates since the last call, each once."""
+        touched: list[Any] = self._parser.touched
+        if touched:
+            self._parser.touched = []
+        return touched
+
+    @property
     def bytes_needed(self) -> int:
         """How many more bytes the command in progress needs at least; 0 between commands."""
         needed: int = self._parser.bytes_needed

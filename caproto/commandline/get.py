@@ -7,9 +7,8 @@ from typing import Any
 
 from .._enums import ChannelType, field_types
 from .._errors import CaprotoError, CaprotoTimeoutError, CaprotoValueError
-from ..sync._link import Request
-from ..sync._session import Channel, Session
-from ..sync._types import default_count, resolve_type
+from ..client._types import default_count, resolve_type
+from ..sync._session import Channel, Request, Session
 from ._common import (
     DEFAULT_TIMEOUT,
     FAILED,
@@ -132,7 +131,7 @@ class Reader:
             wanted = min(wanted, native.native_data_count or 1)
         try:
             ftype = self._request_type(native.native_data_type)
-            return channel.read(ftype, default_count(native) if wanted is None else wanted)
+            return self.session.read(channel, ftype, default_count(native) if wanted is None else wanted)
         except CaprotoError as error:
             self._complain(error)
             return None

@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 import datetime
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from .._channel import ClientChannel
-from .._commands import EventAddRequest, EventAddResponse
+from .._commands import EventAddResponse
 from .._enums import ChannelType, SubscriptionType
 from .._errors import CaprotoError, CaprotoTimeoutError, CaprotoValueError
-from ..sync._link import status_text
+from ..client._link import status_text
+from ..client._types import default_count, resolve_type
 from ..sync._session import Channel, Monitor, Session
-from ..sync._types import default_count, resolve_type
 from ._common import (
     DEFAULT_TIMEOUT,
     FAILED,
@@ -103,6 +104,9 @@ class Watched:
         self.name = name
         self.counter = Counter(name)
         self.last_time: datetime.datetime | None = None
+        # What the session calls.
+        self.update: Callable[[EventAddResponse], None]
+        self.failed: Callable[[CaprotoError], None]
 
 
 class Watcher:
@@ -121,14 +125,14 @@ class Watcher:
         self.channels = [self._subscribe(watched) for watched in self.watched]
 
     def _subscribe(self, watched: Watched) -> Channel:
-        channel = self.session.channel(watched.name, priority=self.arguments.priority)
-        channel.on_connect = lambda channel: self._connected(watched)
-        channel.on_disconnect = lambda channel: self._disconnected(channel, watched)
-        show = self._count if self.arguments.rate else self._print
-        channel.subscribe(Monitor(self._compose, functools.partial(show, watched), self._refused))
+        watched.update = functools.partial(self._count if self.arguments.rate else self._print, watched)
+        watched.failed = self._refused
+        on_change = functools.partial(self._changed, watched)
+        channel = self.session.channel(watched.name, priority=self.arguments.priority, on_change=on_change)
+        self.session.subscribe(channel, Monitor(watched, choose=self._choose, mask=self.arguments.mask))
         return channel
 
-    def _compose(self, native: ClientChannel) -> EventAddRequest:
+    def _choose(self, native: ClientChannel) -> tuple[ChannelType, int]:
         arguments = self.arguments
         ftype = native.native_data_type
         if arguments.as_string and ftype in (ChannelType.FLOAT, ChannelType.DOUBLE):
@@ -136,8 +140,7 @@ class Watcher:
         wanted = default_count(native)
         if arguments.count:
             wanted = min(arguments.count, native.native_data_count or 1)
-        ftype = resolve_type(ftype, "time", arguments.enum_numbers)
-        return native.subscribe(ftype, wanted, mask=arguments.mask)
+        return resolve_type(ftype, "time", arguments.enum_numbers), wanted
 
     def run(self) -> int:
         """Return the exit code."""
@@ -207,13 +210,12 @@ class Watcher:
         self.dead += 1
         complain(TOOL, str(error), self.arguments.no_color)
 
-    def _connected(self, watched: Watched) -> None:
-        watched.counter.connected = True
-
-    def _disconnected(self, channel: Channel, watched: Watched) -> None:
-        watched.counter.connected = False
-        watched.counter.interrupted()
-        complain(TOOL, f"disconnected, searching again: {channel.name}: {channel.problem}", self.arguments.no_color)
+    def _changed(self, watched: Watched, channel: Channel, connected: bool) -> None:
+        watched.counter.connected = connected
+        if not connected:
+            watched.counter.interrupted()
+            text = f"disconnected, searching again: {channel.name}: {channel.problem}"
+            complain(TOOL, text, self.arguments.no_color)
 
     def _accept(self, watched: Watched, response: EventAddResponse) -> bool:
         """Return whether the update is to be shown."""

@@ -11,7 +11,7 @@ from .._constants import STR_ENC
 from .._enums import ChannelType
 from .._errors import CaprotoError, CaprotoValueError, ErrorResponseReceived
 from ..sync._session import Channel, Session
-from ..sync.client import connect, read_channel, write_channel
+from ..sync.client import read_channel, write_channel
 from ._common import (
     DEFAULT_TIMEOUT,
     FAILED,
@@ -162,20 +162,21 @@ class Writer:
         """Do it; raises if the write fails."""
         arguments = self.arguments
         timeout = arguments.timeout
-        (channel,) = connect(session, [arguments.pv_name], timeout, arguments.priority)
+        (channel,) = session.connect([arguments.pv_name], timeout, arguments.priority)
         if channel.name.endswith("$"):
             self.values.long_string = True
         data, ftype = compose(channel, words, arguments)
         if not arguments.terse:
-            self._look(channel, "Old")
-        write_channel(channel, data, data_type=ftype, notify=arguments.notify, timeout=timeout)
-        self._look(channel, "New")
+            self._look(session, channel, "Old")
+        write_channel(session, channel, data, data_type=ftype, notify=arguments.notify, timeout=timeout)
+        self._look(session, channel, "New")
 
-    def _look(self, channel: Channel, which: str) -> None:
+    def _look(self, session: Session, channel: Channel, which: str) -> None:
         arguments, values = self.arguments, self.values
         timed = arguments.wide or "{timestamp" in (arguments.format or "")
         try:
             response = read_channel(
+                session,
                 channel,
                 data_type="time" if timed else "native",
                 timeout=arguments.timeout,

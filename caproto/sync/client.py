@@ -7,26 +7,16 @@ write now and then.
 from __future__ import annotations
 
 import contextlib
-import functools
 import itertools
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from .._callbacks import adapt_old_callback_signature
-from .._channel import ClientChannel
-from .._commands import (
-    EventAddRequest,
-    EventAddResponse,
-    ReadNotifyResponse,
-    ReadResponse,
-    WriteNotifyResponse,
-)
-from .._enums import ChannelType
-from .._errors import CaprotoError, CaprotoTimeoutError, CaprotoTypeError, CaprotoValueError
-from ._link import Request
-from ._session import Channel, Monitor, Session
-from ._types import DataType, default_count, resolve_type
+from .._commands import EventAddResponse, ReadNotifyResponse, ReadResponse, WriteNotifyResponse
+from .._errors import CaprotoError, CaprotoTypeError, CaprotoValueError
+from ..client._types import DataType, default_count, resolve_type, write_type
+from ._session import Channel, Monitor, Session, check_connected
 
 __all__ = ["Subscription", "block", "interrupt", "read", "read_write_read", "subscribe", "write"]
 
@@ -35,38 +25,8 @@ _blocking: set[Session] = set()
 _blocking_lock = threading.Lock()
 
 
-def connect(session: Session, names: list[str], timeout: float, priority: int = 0) -> list[Channel]:
-    """Return the channels, connected; raises for the first one that cannot be had in time."""
-    channels = [session.channel(name, priority=priority) for name in names]
-    session.wait(lambda: all(channel.connected or channel.refused for channel in channels), timeout)
-    _check_connected(channels, timeout, lambda channel: channel.connected)
-    return channels
-
-
-def _check_connected(channels: list[Channel], timeout: float, connected: Callable[[Channel], bool]) -> None:
-    """Raise for the first channel that was refused or could not be connected in time."""
-    for channel in channels:
-        if channel.refused and channel.problem is not None:
-            raise channel.problem
-        if not connected(channel):
-            text = f"{channel.name}: timed out after {timeout:g} s {channel.waiting_for()}"
-            raise CaprotoTimeoutError(text)
-
-
-def finish(request: Request, timeout: float, what: str) -> Any:
-    """Wait for the answer to a request and return it; raises what ended it otherwise."""
-    channel = request.channel
-    where = channel.where
-    if not channel.session.wait(lambda: request.done, timeout):
-        raise CaprotoTimeoutError(
-            f"{channel.name}: timed out after {timeout:g} s waiting for {what} from {where} ({channel.state})"
-        )
-    if request.error is not None:
-        raise request.error
-    return request.response
-
-
 def read_channel(
+    session: Session,
     channel: Channel,
     *,
     data_type: DataType = None,
@@ -82,10 +42,11 @@ def read_channel(
     if count is None:
         # The obsolete READ takes 0 at its word.
         count = default_count(native) if notify else native.native_data_count or 1
-    return finish(channel.read(ftype, count, notify=notify), timeout, "the answer to a read")
+    return session.finish(session.read(channel, ftype, count, notify=notify), timeout)
 
 
 def write_channel(
+    session: Session,
     channel: Channel,
     data: Any,
     *,
@@ -96,39 +57,20 @@ def write_channel(
 ) -> WriteNotifyResponse | None:
     """Write to a channel that is connected, and wait until the server has dealt with it."""
     _, native = channel.require()
-    ftype = _write_type(native, data, data_type)
+    ftype = write_type(native, data, data_type)
     try:
-        request = channel.write(data, ftype, notify=notify, metadata=metadata)
+        request = session.write(channel, data, ftype, notify=notify, metadata=metadata)
     except (CaprotoValueError, CaprotoTypeError) as error:
         raise type(error)(f"{channel.name}: {error}") from error
     if notify:
-        response: WriteNotifyResponse = finish(request, timeout, "the end of a write")
+        response: WriteNotifyResponse = session.finish(request, timeout)
         return response
     # Nobody answers a plain write that succeeds, but the server works in order: once it answers something
     # else without having complained, the write is done.
-    finish(channel.barrier(), timeout, "a sign of life after a write")
+    session.finish(session.barrier(channel), timeout)
     if request.error is not None:
         raise request.error
     return None
-
-
-def _write_type(native: ClientChannel, data: Any, data_type: DataType) -> ChannelType:
-    """Return the DBR type to send: the native one, or STRING for text meant for an enum or a number."""
-    if data_type is not None:
-        # The classes carry metadata, which a server does not take.
-        return resolve_type(native.native_data_type, data_type, force_int_enums=True)
-    ftype = ChannelType(native.native_data_type)
-    if ftype in (ChannelType.STRING, ChannelType.CHAR):
-        return ftype
-    return ChannelType.STRING if _is_text(data) else ftype
-
-
-def _is_text(data: Any) -> bool:
-    """Return whether `data` is text or texts; bytes alone are elements in the order of the wire."""
-    if isinstance(data, (list, tuple)):
-        return bool(data) and isinstance(data[0], (str, bytes))
-    kind: str = getattr(getattr(data, "dtype", None), "kind", "f")
-    return isinstance(data, str) or kind in "SU"
 
 
 def read(
@@ -168,9 +110,9 @@ def read(
         With ``data``, ``metadata`` and ``status``.
     """
     with Session(repeater=repeater) as session:
-        (channel,) = connect(session, [pv_name], timeout, priority)
+        (channel,) = session.connect([pv_name], timeout, priority)
         response: ReadNotifyResponse = read_channel(
-            channel, data_type=data_type, data_count=data_count, timeout=timeout, notify=notify,
+            session, channel, data_type=data_type, data_count=data_count, timeout=timeout, notify=notify,
             force_int_enums=force_int_enums,
         )  # fmt: skip
         return response
@@ -209,8 +151,10 @@ def write(
         None without `notify`.
     """
     with Session(repeater=repeater) as session:
-        (channel,) = connect(session, [pv_name], timeout, priority)
-        return write_channel(channel, data, data_type=data_type, metadata=metadata, notify=notify, timeout=timeout)
+        (channel,) = session.connect([pv_name], timeout, priority)
+        return write_channel(
+            session, channel, data, data_type=data_type, metadata=metadata, notify=notify, timeout=timeout
+        )
 
 
 def read_write_read(
@@ -234,14 +178,16 @@ def read_write_read(
         See :func:`read` and :func:`write`, also for the parameters.
     """
     with Session(repeater=repeater) as session:
-        (channel,) = connect(session, [pv_name], timeout, priority)
+        (channel,) = session.connect([pv_name], timeout, priority)
 
         def look() -> Any:
-            return read_channel(channel, data_type=read_data_type, timeout=timeout, force_int_enums=force_int_enums)
+            return read_channel(
+                session, channel, data_type=read_data_type, timeout=timeout, force_int_enums=force_int_enums
+            )
 
         initial = look()
         answer = write_channel(
-            channel, data, data_type=write_data_type, metadata=metadata, notify=notify, timeout=timeout
+            session, channel, data, data_type=write_data_type, metadata=metadata, notify=notify, timeout=timeout
         )
         return initial, answer, look()
 
@@ -315,12 +261,6 @@ class Subscription:
         """Make :func:`block` return."""
         interrupt()
 
-    def compose(self, channel: ClientChannel, *, force_int_enums: bool = False) -> EventAddRequest:
-        """Return the request for a channel that is connected."""
-        ftype = resolve_type(channel.native_data_type, self.data_type, force_int_enums)
-        count = default_count(channel) if self.data_count is None else self.data_count
-        return channel.subscribe(ftype, count, low=self.low, high=self.high, to=self.to, mask=self.mask)
-
 
 def subscribe(
     pv_name: str,
@@ -379,25 +319,44 @@ def block(
     """
     if not subscriptions:
         return
-    failures: list[CaprotoError] = []
     with Session(repeater=repeater) as session, _registered(session):
-        channels = []
+        channels, watches = [], []
         for subscription in subscriptions:
+            watch = _Watch(subscription)
+            monitor = Monitor(
+                watch, subscription.data_type, subscription.data_count, low=subscription.low, high=subscription.high,
+                to=subscription.to, mask=subscription.mask, force_int_enums=force_int_enums,
+            )  # fmt: skip
             channel = session.channel(subscription.pv_name, priority=subscription.priority)
-            compose = functools.partial(subscription.compose, force_int_enums=force_int_enums)
-            channel.subscribe(Monitor(compose, subscription.process, failures.append))
+            session.subscribe(channel, monitor)
             channels.append(channel)
+            watches.append(watch)
+
+        def failed() -> bool:
+            return any(watch.error is not None for watch in watches)
 
         def settled() -> bool:
-            return bool(failures) or all(channel.ever_connected or channel.refused for channel in channels)
+            return failed() or all(channel.ever_connected or channel.refused for channel in channels)
 
         session.wait(settled, timeout)
         if session.interrupted:
             return
-        _check_connected(channels, timeout or 0.0, lambda channel: channel.ever_connected)
-        session.wait(lambda: bool(failures), duration)
-        if failures:
-            raise failures[0]
+        check_connected(channels, timeout or 0.0, lambda channel: channel.ever_connected)
+        session.wait(failed, duration)
+        for watch in watches:
+            if watch.error is not None:
+                raise watch.error
+
+
+class _Watch:
+    """Passes the updates of one session on to a subscription."""
+
+    def __init__(self, subscription: Subscription) -> None:
+        self.update = subscription.process
+        self.error: CaprotoError | None = None
+
+    def failed(self, error: CaprotoError) -> None:
+        self.error = error
 
 
 @contextlib.contextmanager

@@ -5,12 +5,12 @@ from __future__ import annotations
 import socket
 import threading
 import time
+import types
 from typing import Any
 
 import pytest
 
 import caproto as ca
-from caproto.sync._search import Searcher, reply_address
 from caproto.sync.client import block, interrupt, read, read_write_read, subscribe, write
 from tests.interop.ioc import Ioc
 
@@ -152,65 +152,20 @@ class Peer:
 
 def test_a_large_write_against_large_updates_does_not_deadlock(monkeypatch: pytest.MonkeyPatch) -> None:
     from caproto.sync._session import Monitor, Session
-    from caproto.sync.client import connect
 
     peer = Peer()
     monkeypatch.setenv("EPICS_CA_ADDR_LIST", f"127.0.0.1:{peer.udp.getsockname()[1]}")
     updates: list[int] = []
     try:
         with Session(repeater=False) as session:
-            (channel,) = connect(session, ["pv"], 5)
-            monitor = Monitor(lambda native: native.subscribe(), lambda r: updates.append(len(r.data)), print)
-            channel.subscribe(monitor)
-            channel.write(bytes(32_000_000), 6, notify=False)
-            barrier = channel.barrier()
+            (channel,) = session.connect(["pv"], 5)
+            owner = types.SimpleNamespace(update=lambda response: updates.append(len(response.data)))
+            session.subscribe(channel, Monitor(owner))
+            session.write(channel, bytes(32_000_000), 6, notify=False)
+            barrier = session.barrier(channel)
             assert session.wait(lambda: barrier.done, 20)
             assert barrier.error is None
         assert updates == [4_000_000]
         assert [command.data_count for command in peer.received if isinstance(command, ca.WriteRequest)] == [4_000_000]
     finally:
         peer.close()
-
-
-def test_search_gaps_double_up_to_the_longest(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EPICS_CA_MAX_SEARCH_PERIOD", "60")
-    searcher = Searcher()
-    searcher.add(1, "pv", 0.0)
-    times = []
-    now = 0.0
-    while now < 400:
-        assert searcher.due(now)
-        times.append(now)
-        now = searcher.next_time
-    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
-    assert gaps[:4] == pytest.approx([0.032, 0.064, 0.128, 0.256])
-    assert gaps[-1] == pytest.approx(60)
-
-
-def test_many_names_share_datagrams_of_limited_size_and_number() -> None:
-    searcher = Searcher()
-    for cid in range(5000):
-        searcher.add(cid, f"name:{cid:032}", 0.0)
-    first = searcher.due(0.0)
-    assert all(sum(map(len, datagram)) <= 1024 for datagram in first)
-    assert len(first) <= 40
-    assert [datagram[0].sequence for datagram in first] == list(range(1, len(first) + 1))
-    assert searcher.next_time > 0
-    asked = {command.cid for command in first[0][1:]} | {command.cid for command in searcher.due(0.5)[0][1:]}
-    assert len(asked) == 2 * len(first[0][1:])
-
-
-@pytest.mark.parametrize(
-    ("ip", "version", "tcp", "expected"),
-    [
-        (None, 13, False, ("1.1.1.1", 99)),
-        ("2.2.2.2", 13, False, ("2.2.2.2", 99)),
-        ("2.2.2.2", 7, False, ("1.1.1.1", 99)),
-        (None, 4, False, ("1.1.1.1", 5064)),
-        (None, None, True, ("1.1.1.1", 1)),
-        ("2.2.2.2", None, True, ("2.2.2.2", 99)),
-    ],
-)
-def test_where_the_server_is(ip: str | None, version: int | None, tcp: bool, expected: tuple[str, int]) -> None:
-    reply = ca.SearchResponse(99, ip, 0, version)
-    assert reply_address(reply, ("1.1.1.1", 1), 5064, tcp=tcp) == expected

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from .._channel import ClientChannel
 from .._enums import ChannelType, field_types
 from .._errors import CaprotoTypeError, CaprotoValueError
 
-__all__ = ["DataType", "default_count", "resolve_type"]
+__all__ = ["DataType", "default_count", "resolve_type", "write_type"]
 
 DataType = ChannelType | int | str | None
 
@@ -53,3 +55,22 @@ def resolve_type(native: ChannelType, data_type: DataType, force_int_enums: bool
 def default_count(channel: ClientChannel) -> int:
     """Return the element count for "all there are": 0 unless the server is too old for that."""
     return 0 if channel.protocol_version >= 13 else channel.native_data_count or 1
+
+
+def write_type(native: ClientChannel, data: Any, data_type: DataType) -> ChannelType:
+    """Return the DBR type to send: the native one, or STRING for text meant for an enum or a number."""
+    if data_type is not None:
+        # The classes carry metadata, which a server does not take.
+        return resolve_type(native.native_data_type, data_type, force_int_enums=True)
+    ftype = ChannelType(native.native_data_type)
+    if ftype in (ChannelType.STRING, ChannelType.CHAR):
+        return ftype
+    return ChannelType.STRING if _is_text(data) else ftype
+
+
+def _is_text(data: Any) -> bool:
+    """Return whether `data` is text or texts; bytes alone are elements in the order of the wire."""
+    if isinstance(data, (list, tuple)):
+        return bool(data) and isinstance(data[0], (str, bytes))
+    kind: str = getattr(getattr(data, "dtype", None), "kind", "f")
+    return isinstance(data, str) or kind in "SU"

@@ -1,0 +1,680 @@
+"""A whole client without sockets: searching, connecting, staying connected, requests and updates.
+
+The skin calls a method for everything that happens, with the time, and afterwards does what the lists of
+:class:`ClientEngine` ask for.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from .._channel import ClientChannel
+from .._commands import (
+    AccessRightsResponse,
+    ClearChannelRequest,
+    CreateChanResponse,
+    CreateChFailResponse,
+    EchoResponse,
+    ErrorResponse,
+    EventAddRequest,
+    EventAddResponse,
+    EventCancelRequest,
+    EventsOffRequest,
+    EventsOnRequest,
+    Message,
+    ReadNotifyResponse,
+    ReadResponse,
+    SearchResponse,
+    ServerDisconnResponse,
+    WriteNotifyResponse,
+    WriteRequest,
+)
+from .._enums import CLIENT, CONNECTED, DISCONNECTED, AccessRights
+from .._errors import (
+    CaprotoError,
+    CaprotoNetworkError,
+    CaprotoTimeoutError,
+    ErrorResponseReceived,
+    RemoteProtocolError,
+)
+from .._ids import ThreadsafeCounter
+from ._channel import CONNECTING, CREATING, IDLE, SEARCHING, SILENT, UP, Channel, Monitor, Request
+from ._discovery import Discovery
+from ._link import Address, Link, refusal, status_text
+
+__all__ = ["ClientEngine"]
+
+logger = logging.getLogger("caproto.client")
+
+FOREVER = float("inf")
+#: Seconds before a channel is searched again after its server went away or refused it.
+SEARCH_DELAY = 0.1
+REFUSED_DELAY = 5.0
+
+
+class ClientEngine:
+    """Channels, circuits and searches of one client.
+
+    Parameters
+    ----------
+    destinations : list of (str, int)
+        Where searches are sent by UDP.
+    name_servers : list of (str, int)
+        Where they are sent by TCP.
+    host_name, client_name : str
+        What servers are told.
+    server_port : int
+        For servers too old to name their port.
+    repeater : (str, int) or None
+        Where to register for beacons.
+    conn_tmo : float
+        Seconds of silence after which a server is asked whether it is there.
+    max_search_period : float
+        Seconds between two searches for one name at most.
+    now : float
+        The time.  All times are seconds of one clock that never goes back.
+
+    Attributes
+    ----------
+    opening, closing : list of Link
+        Connections to open and to close.
+    writable : dict of Link
+        Those with something to send (as keys, in order).
+    datagrams : list of (bytes, (str, int))
+        To be sent.
+    touched : list of Inbox or Columns
+        Sinks that got updates; ``sink.monitor.owner`` is whom to tell.
+    finished : list of Request
+        Those with an ``on_done``; to be called in order.
+    changes : list of (Channel, str)
+        "connected", "disconnected" or "rights"; to be told in order.
+    next_time : float
+        When :meth:`tick` wants to be called.
+
+    The skin empties these lists after each call of a method that takes the time.
+    """
+
+    def __init__(
+        self,
+        *,
+        destinations: list[Address],
+        name_servers: list[Address] | None = None,
+        host_name: str,
+        client_name: str,
+        server_port: int,
+        repeater: Address | None,
+        conn_tmo: float,
+        max_search_period: float,
+        now: float,
+    ) -> None:
+        self.host_name = host_name
+        self.client_name = client_name
+        self.conn_tmo = conn_tmo
+        self.opening: list[Link] = []
+        self.closing: list[Link] = []
+        self.writable: dict[Link, None] = {}
+        self.datagrams: list[tuple[bytes, Address]] = []
+        self.touched: list[Any] = []
+        self.finished: list[Request] = []
+        self.changes: list[tuple[Channel, str]] = []
+        self.next_time = now
+        self.links: dict[tuple[Address, int], Link] = {}
+        self.channels: dict[int, Channel] = {}
+        self.discovery = Discovery(
+            self,
+            destinations=destinations,
+            name_servers=name_servers or [],
+            server_port=server_port,
+            repeater=repeater,
+            max_search_period=max_search_period,
+            now=now,
+        )
+        self._cids = ThreadsafeCounter(dont_clash_with=self.channels)
+        # (deadline, number, request): for those whose asker does not wait.
+        self._deadlines: list[tuple[float, int, Request]] = []
+        self._numbers = itertools.count()
+
+    # Channels
+
+    def open(self, name: str, now: float, *, priority: int = 0, owner: Any = None) -> Channel:
+        """Look for a PV from now on."""
+        cid = self._cids()
+        channel = self.channels[cid] = Channel(self, name, cid, priority, owner)
+        self._search_for(channel, now)
+        return channel
+
+    def close(self, channel: Channel) -> None:
+        """Close a channel and look for it no longer."""
+        self.rest(channel)
+        self.channels.pop(channel.cid, None)
+
+    def rest(self, channel: Channel) -> None:
+        """Close a channel until :meth:`rouse`."""
+        self.discovery.searcher.discard(channel.cid)
+        link, native = channel.link, channel.native
+        if link is not None:
+            for monitor in list(channel.monitors):
+                self.cancel(monitor)
+            self._fail(link.take_channel(channel), CaprotoNetworkError(f"{channel.name}: the channel was closed"))
+            link.channels.pop(channel.cid, None)
+            if native is not None and channel.state == UP:
+                link.send(ClearChannelRequest(native._sid(), channel.cid))
+            self._leave(link)
+        channel.link = channel.native = None
+        channel.state = IDLE
+
+    def rouse(self, channel: Channel, now: float) -> None:
+        """Look for a channel again that rests."""
+        if channel.state == IDLE:
+            channel.state = SEARCHING
+            self._search_for(channel, now)
+
+    def _search_for(self, channel: Channel, when: float) -> None:
+        self.discovery.searcher.add(channel.cid, channel.name, when)
+        self._soon(when)
+
+    def _soon(self, when: float) -> None:
+        if when < self.next_time:
+            self.next_time = when
+
+    def _leave(self, link: Link) -> None:
+        """Close a circuit that has no channel any more, once everything is sent."""
+        if not link.channels and not link.name_server and not link.closed:
+            self.links.pop((link.address, link.priority), None)
+            link.closed = True
+            self.closing.append(link)
+
+    def when_connected(self, channel: Channel, on_done: Callable[[Request], object] | None = None) -> Request:
+        """Return a request that is done when the channel is connected, or was refused by its server."""
+        return self._when(channel, "connection", channel.connects, channel.connected, on_done)
+
+    def when_found(self, channel: Channel, on_done: Callable[[Request], object] | None = None) -> Request:
+        """Return a request that is done when some server has said that it has the PV."""
+        found = channel.state not in (SEARCHING, IDLE)
+        return self._when(channel, "answer to a search", channel.finds, found, on_done)
+
+    def _when(
+        self, channel: Channel, what: str, waiting: list[Request], so: bool, on_done: Callable[[Request], object] | None
+    ) -> Request:
+        request = Request(channel, what, on_done=on_done)
+        if so:
+            request.response = True
+            self._tell(request)
+        else:
+            waiting.append(request)
+        return request
+
+    # Requests
+
+    def read(
+        self,
+        channel: Channel,
+        data_type: int,
+        data_count: int,
+        *,
+        notify: bool = True,
+        on_done: Callable[[Request], object] | None = None,
+    ) -> Request:
+        """Send a read; raises CaprotoNetworkError unless the channel is connected."""
+        link, native = channel.require()
+        request = Request(channel, "read", native.read(data_type, data_count, notify=notify), on_done)
+        return self._ask(link, request, link.requests)
+
+    def write(
+        self,
+        channel: Channel,
+        data: Any,
+        data_type: int,
+        *,
+        notify: bool,
+        metadata: Any = None,
+        data_count: int | None = None,
+        on_done: Callable[[Request], object] | None = None,
+    ) -> Request:
+        """Send a write; one without notification is done only if it failed, see :meth:`barrier`."""
+        link, native = channel.require()
+        command = native.write(data, data_type, data_count, notify=notify, metadata=metadata)
+        request = Request(channel, "write", command, on_done)
+        return self._ask(link, request, link.requests if notify else link.writes)
+
+    def barrier(self, channel: Channel, now: float, on_done: Callable[[Request], object] | None = None) -> Request:
+        """Send an ECHO; when it is answered the server has dealt with everything before it."""
+        link, _ = channel.require()
+        request = Request(channel, "sign of life", on_done=on_done)
+        link.ask(now, request)
+        self._soon(link.check(now))
+        return request
+
+    def _ask(self, link: Link, request: Request, waiting: dict[int, Request]) -> Request:
+        command: Any = request.command
+        link.send(command)
+        waiting[command.ioid] = request
+        return request
+
+    def expect(self, request: Request, timeout: float, now: float) -> None:
+        """Let a request fail after `timeout` seconds, for an asker who does not wait for it."""
+        request.timeout = timeout
+        request.deadline = now + timeout
+        heapq.heappush(self._deadlines, (request.deadline, next(self._numbers), request))
+        self._soon(request.deadline)
+
+    def give_up(self, request: Request, timeout: float) -> CaprotoTimeoutError:
+        """Forget a request.  Returns what to tell who asked."""
+        channel, command = request.channel, request.command
+        error = request.timed_out(timeout)
+        request.error = request.error or error
+        for waiting in (channel.connects, channel.finds):
+            if request in waiting:
+                waiting.remove(request)
+        if channel.link is not None and command is not None:
+            number = command.ioid
+            for answers in (channel.link.requests, channel.link.writes):
+                if answers.get(number) is request:
+                    del answers[number]
+        return error
+
+    def _tell(self, request: Request) -> None:
+        if request.on_done is not None:
+            self.finished.append(request)
+
+    def _finish(self, request: Request, response: Any) -> None:
+        if not request.done:
+            request.response = response
+            self._tell(request)
+
+    def _fail(self, requests: list[Request], error: CaprotoError) -> None:
+        for request in requests:
+            if not request.done:
+                request.error = error
+                self._tell(request)
+
+    # Subscriptions
+
+    def subscribe(self, channel: Channel, monitor: Monitor) -> None:
+        """Subscribe now if connected, and whenever the channel comes back."""
+        monitor.channel = channel
+        channel.monitors.append(monitor)
+        if channel.connected:
+            self._start(monitor)
+
+    def cancel(self, monitor: Monitor) -> None:
+        """End a subscription; what it has received so far stays in its sink."""
+        channel = monitor.channel
+        if channel is None:
+            return
+        monitor.channel = None
+        channel.monitors.remove(monitor)
+        self._stop(channel, monitor)
+
+    def reshape(self, monitor: Monitor, *, columns: bool) -> None:
+        """Deliver updates as columns, or whole, from now on."""
+        monitor.columns = columns
+        sink = monitor.new_sink(monitor.sink.data_type)
+        if monitor.request is not None and monitor.channel is not None and monitor.channel.link is not None:
+            monitor.channel.link.sinks[monitor.request.subscriptionid] = sink
+
+    def _start(self, monitor: Monitor) -> None:
+        channel = monitor.channel
+        assert channel is not None
+        link, native = channel.require()
+        try:
+            request = monitor.request = monitor.compose(native)
+        except CaprotoError as error:
+            self._refused(monitor, error)
+            return
+        if monitor.sink.data_type != request.data_type:
+            monitor.new_sink(request.data_type)
+        link.monitors[request.subscriptionid] = monitor
+        link.sinks[request.subscriptionid] = monitor.sink
+        link.send(request)
+
+    def _stop(self, channel: Channel, monitor: Monitor) -> None:
+        link, native, request = channel.link, channel.native, monitor.request
+        if link is not None:
+            link.stop(monitor)
+            if native is not None and request is not None and channel.state == UP:
+                link.send(EventCancelRequest(request.data_type, native._sid(), request.subscriptionid))
+        monitor.request = None
+
+    def _refused(self, monitor: Monitor, error: CaprotoError) -> None:
+        monitor.request = None
+        monitor.owner.failed(error)
+
+    def relieve(self, link: Link) -> None:
+        """Ask a server for updates again when those that waited here were taken."""
+        link.waiting = [sink for sink in link.waiting if sink.waiting]
+        if link.events_off and not link.closed and not any(_is_full(sink, 8) for sink in link.waiting):
+            link.events_off = False
+            link.send(EventsOnRequest())
+
+    def _bound(self, link: Link) -> None:
+        """Drop what is too much, the oldest first, and slow down a server whose updates nobody takes."""
+        link.waiting = waiting = [sink for sink in link.waiting if sink.waiting]
+        full = False
+        for sink in waiting:
+            keep = sink.monitor.keep
+            if len(sink) > keep:
+                sink.monitor.dropped += sink.trim(keep)
+            full = full or _is_full(sink, 2)
+        if full and not link.events_off:
+            link.events_off = True
+            link.send(EventsOffRequest())
+
+    # Time
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        while self._deadlines and self._deadlines[0][0] <= now:
+            request = heapq.heappop(self._deadlines)[2]
+            if not request.done and request.timeout is not None:
+                self.give_up(request, request.timeout)
+                self._tell(request)
+        times = [self.discovery.tick(now)]
+        if self._deadlines:
+            times.append(self._deadlines[0][0])
+        times += [link.check(now) for link in list(self.links.values())]
+        self.next_time = min(times)
+
+    # Searching
+
+    def asked(self) -> str:
+        """Return where names are searched, as text."""
+        return self.discovery.asked()
+
+    def datagram_received(self, data: Any, sender: Address, now: float) -> None:
+        """Handle a datagram."""
+        self.discovery.received(data, sender, now)
+        self._soon(self.discovery.searcher.next_time)
+
+    def datagram_sent(self, destination: Address, error: OSError | None) -> None:
+        """Note whether a datagram could be sent."""
+        self.discovery.sent(destination, error)
+
+    def found(self, cid: int, address: Address, sequence: int | None, now: float) -> None:
+        """A server has a PV."""
+        searcher = self.discovery.searcher
+        channel = self.channels.get(cid)
+        if channel is None:
+            return
+        if cid not in searcher:
+            if channel.link is not None and channel.link.address != address and not channel.warned:
+                channel.warned = True
+                logger.warning("%s: offered by %s:%d, too; staying with %s", channel.name, *address, channel.where)
+            return
+        searcher.answered(cid, sequence, now)
+        link = self.link_to(address, channel.priority, now)
+        channel.link = link
+        channel.state = CREATING if link.up else CONNECTING
+        channel.native = ClientChannel(channel.name, link.circuit, cid)
+        link.channels[cid] = channel
+        if link.up:
+            link.send(channel.native.create())
+        self._finish_all(channel.finds)
+
+    def _finish_all(self, waiting: list[Request]) -> None:
+        for request in waiting:
+            self._finish(request, True)
+        waiting.clear()
+
+    def link_to(self, address: Address, priority: int, now: float) -> Link:
+        """Return the connection to a server, made or in the making."""
+        key = (address, priority)
+        link = self.links.get(key)
+        if link is None:
+            link = self.links[key] = Link(self, address, priority, now)
+            self.opening.append(link)
+        return link
+
+    # Connections
+
+    def link_connected(self, link: Link, our_address: Address, now: float) -> None:
+        """A connection is established."""
+        link.up = True
+        link.circuit.our_address = our_address
+        link.last_heard = now
+        self.writable[link] = None
+        natives = []
+        for channel in link.channels.values():
+            channel.state = CREATING
+            assert channel.native is not None
+            natives.append(channel.native.create())
+        link.send(*natives)
+        self.discovery.connected(link, now)
+        self._soon(min(link.check(now), self.discovery.searcher.next_time))
+
+    def beacon(self, address: Address, *, healthy: bool, now: float) -> None:
+        """A server was heard; if not `healthy`, something has happened to it or on the way."""
+        for link in self.links.values():
+            if link.address == address and link.up:
+                if not healthy:
+                    link.trusts_beacons = False
+                elif link.trusts_beacons and link.echo_sent is None:
+                    link.last_heard = now
+
+    def link_lost(self, link: Link, error: OSError | CaprotoError, now: float) -> None:
+        """A connection is gone, or could not be made; its channels are searched again."""
+        if link.closed:
+            return
+        if not isinstance(error, CaprotoError):
+            doing = "" if link.up else "cannot connect: "
+            text = f"{link.where}: {doing}{error.strerror or error}"
+            error = CaprotoNetworkError(error.errno, text) if error.errno else CaprotoNetworkError(text)
+        link.closed = True
+        self.closing.append(link)
+        self.writable.pop(link, None)
+        self.links.pop((link.address, link.priority), None)
+        self.discovery.lost(link.address)
+        self._fail(link.take_all(), error)
+        for channel in list(link.channels.values()):
+            self._down(channel, error, now + SEARCH_DELAY)
+        link.channels.clear()
+        link.circuit.disconnect()
+        self._soon(now + SEARCH_DELAY)
+        if link.name_server:
+            self._soon(now)
+        logger.debug("%s", error)
+
+    def _down(self, channel: Channel, error: CaprotoError, when: float) -> None:
+        """A channel has no server any more."""
+        was_up = channel.state == UP
+        for monitor in channel.monitors:
+            if channel.link is not None:
+                channel.link.stop(monitor)
+        channel.state, channel.problem = SEARCHING, error
+        channel.link = channel.native = None
+        channel.rights = AccessRights.NO_ACCESS
+        self._search_for(channel, when)
+        if was_up:
+            self.changes.append((channel, "disconnected"))
+
+    def link_silent(self, link: Link, now: float) -> None:
+        """A server does not answer: its requests fail, but the connection stays (section 8.4)."""
+        link.silent = True
+        text = f"{link.where}: silent for {now - link.last_heard:.0f} s, and no answer to an ECHO"
+        error = CaprotoTimeoutError(text)
+        self._fail(link.take_all(), error)
+        for channel in link.channels.values():
+            channel.problem = error
+            if channel.state == UP:
+                channel.state = SILENT
+                self.changes.append((channel, "disconnected"))
+        logger.warning("%s", text)
+
+    def _revived(self, link: Link) -> None:
+        """A server answers again that was silent; subscriptions are renewed so that the newest values arrive."""
+        link.silent = False
+        for channel in link.channels.values():
+            if channel.state != SILENT:
+                continue
+            channel.state, channel.problem = UP, None
+            for monitor in list(channel.monitors):
+                self._stop(channel, monitor)
+                self._start(monitor)
+            self._finish_all(channel.connects)
+            self.changes.append((channel, "connected"))
+
+    def link_received(self, link: Link, nbytes: int, now: float) -> None:
+        """Handle the `nbytes` bytes that the skin has put into ``link.circuit.get_buffer()``."""
+        try:
+            commands = link.circuit.buffer_updated(nbytes)
+        except RemoteProtocolError as error:
+            self.link_lost(link, error, now)
+            return
+        link.last_heard = now
+        touched = link.circuit.take_touched()
+        if touched:
+            self.touched += touched
+            link.waiting += touched
+        if commands:
+            self._commands(link, commands, now)
+        if link.waiting:
+            self._bound(link)
+
+    def _commands(self, link: Link, commands: Any, now: float) -> None:
+        process = link.circuit.process_command
+        for command in commands:
+            if command is DISCONNECTED:
+                self.link_lost(link, CaprotoNetworkError(f"{link.where}: the server closed the connection"), now)
+                return
+            try:
+                process(command)
+            except RemoteProtocolError as error:
+                self._spoiled(link, command, error)
+                continue
+            handler = _HANDLERS.get(command.__class__)
+            if handler is not None:
+                handler(self, link, command, now)
+            if link.closed:
+                return
+
+    def _spoiled(self, link: Link, command: Any, error: RemoteProtocolError) -> None:
+        """Let a message that breaks the rules fail its own request."""
+        request = link.requests.pop(command.ioid, None) if isinstance(command, ReadNotifyResponse) else None
+        if request is not None:
+            self._fail([request], error)
+        else:
+            logger.warning("%s", error)
+
+    # Messages of a circuit
+
+    def _created(self, link: Link, command: CreateChanResponse, now: float) -> None:
+        channel = link.channels.get(command.cid)
+        if channel is None or channel.native is None:
+            link.send(ClearChannelRequest(command.sid, command.cid))
+            return
+        if channel.native.states[CLIENT] is not CONNECTED or channel.state == UP:
+            return
+        channel.state, channel.problem, channel.refused, channel.ever_connected = UP, None, False, True
+        if channel.native.access_rights is not None:
+            channel.rights = channel.native.access_rights
+        self.changes.append((channel, "connected"))
+        self._finish_all(channel.connects)
+        for monitor in list(channel.monitors):
+            self._start(monitor)
+
+    def _rights(self, link: Link, command: AccessRightsResponse, now: float) -> None:
+        channel = link.channels.get(command.cid)
+        if channel is not None and channel.rights != command.access_rights:
+            channel.rights = command.access_rights
+            if channel.state == UP:
+                self.changes.append((channel, "rights"))
+
+    def _create_failed(self, link: Link, command: CreateChFailResponse, now: float) -> None:
+        channel = link.channels.pop(command.cid, None)
+        if channel is not None:
+            channel.refused = True
+            text = f"{channel.name}: refused by {link.where}, which has the record: wrong modifier or filter"
+            error = ErrorResponseReceived(text)
+            self._down(channel, error, now + REFUSED_DELAY)
+            self._fail(channel.connects, error)
+            channel.connects.clear()
+            self._leave(link)
+
+    def _removed(self, link: Link, command: ServerDisconnResponse, now: float) -> None:
+        channel = link.channels.pop(command.cid, None)
+        if channel is not None:
+            error = CaprotoNetworkError(f"{channel.name}: removed by its server {link.where}")
+            self._fail(link.take_channel(channel), error)
+            self._down(channel, error, now + SEARCH_DELAY)
+            self._leave(link)
+
+    def _answered(self, link: Link, command: Any, now: float) -> None:
+        request = link.requests.pop(command.ioid, None)
+        if request is None:
+            return
+        if isinstance(command, ReadResponse) or command.status.success:
+            self._finish(request, command)
+        else:
+            self._fail([request], refusal(request, link, status_text(command.status), ErrorResponseReceived))
+
+    def _updated(self, link: Link, command: EventAddResponse, now: float) -> None:
+        """An update that is not like the others: empty, or with a status."""
+        monitor = link.monitors.get(command.subscriptionid)
+        if monitor is None or monitor.channel is None:
+            return
+        if not command.status.success:
+            text = f"{monitor.channel.name}: update refused by {link.where}: {status_text(command.status)}"
+            monitor.owner.failed(ErrorResponseReceived(text))
+        elif monitor.sink.push(command):
+            self.touched.append(monitor.sink)
+            link.waiting.append(monitor.sink)
+
+    def _echoed(self, link: Link, command: EchoResponse, now: float) -> None:
+        request = link.echoes.popleft() if link.echoes else None
+        if not link.echoes:
+            link.echo_sent = None
+        link.trusts_beacons = True
+        if request is not None:
+            self._finish(request, command)
+        if link.silent and not link.echoes:
+            self._revived(link)
+        self._soon(link.check(now))
+
+    def _failed(self, link: Link, command: ErrorResponse, now: float) -> None:
+        original = command.original_request
+        number = original.parameter2
+        status, message = command.status, command.error_message
+        if original.command == EventAddRequest.ID:
+            monitor = link.monitors.get(number)
+            if monitor is not None and monitor.channel is not None:
+                link.stop(monitor)
+                name = monitor.channel.name
+                text = f"{name}: subscription refused by {link.where}: {status_text(status, message, name)}"
+                self._refused(monitor, ErrorResponseReceived(text))
+            return
+        waiting = link.writes if original.command == WriteRequest.ID else link.requests
+        request = waiting.pop(number, None)
+        if request is not None:
+            text = status_text(status, message, request.channel.name)
+            self._fail([request], refusal(request, link, text, ErrorResponseReceived))
+        else:
+            logger.warning("%s reports %s", link.where, status_text(status, message))
+
+    def _search_reply(self, link: Link, command: SearchResponse, now: float) -> None:
+        self.discovery.replied(link, command, now)
+        self._soon(self.discovery.searcher.next_time)
+
+
+def _is_full(sink: Any, parts: int) -> bool:
+    """Whether at least one of `parts` parts of what a sink may keep is used; never if it keeps the newest only."""
+    keep: int = sink.monitor.keep
+    return keep > 1 and parts * len(sink) >= keep
+
+
+_HANDLERS: dict[type[Message], Callable[[ClientEngine, Link, Any, float], None]] = {
+    AccessRightsResponse: ClientEngine._rights,
+    CreateChanResponse: ClientEngine._created,
+    CreateChFailResponse: ClientEngine._create_failed,
+    ServerDisconnResponse: ClientEngine._removed,
+    ReadNotifyResponse: ClientEngine._answered,
+    ReadResponse: ClientEngine._answered,
+    WriteNotifyResponse: ClientEngine._answered,
+    EventAddResponse: ClientEngine._updated,
+    EchoResponse: ClientEngine._echoed,
+    ErrorResponse: ClientEngine._failed,
+    SearchResponse: ClientEngine._search_reply,
+}

@@ -1,0 +1,346 @@
+"""What PVs, contexts and batches share in all skins: everything but waiting."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, Protocol
+
+from .._channel import ClientChannel
+from .._enums import AccessRights
+from .._errors import CaprotoError, CaprotoTypeError, CaprotoValueError
+from ._channel import SEARCHING, UP, Channel, Request
+from ._engine import ClientEngine
+from ._subscription import CallbackHandler, SubscriptionBase
+from ._types import DataType, default_count, resolve_type, write_type
+
+__all__ = ["CONTEXT_DEFAULT_TIMEOUT", "PV_DEFAULT_TIMEOUT", "BatchBase", "ContextBase", "Driver", "PVBase"]
+
+
+class _Default:
+    """A time-out that is looked up elsewhere."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+PV_DEFAULT_TIMEOUT: Any = _Default("PV_DEFAULT_TIMEOUT")
+CONTEXT_DEFAULT_TIMEOUT: Any = _Default("CONTEXT_DEFAULT_TIMEOUT")
+
+logger = logging.getLogger("caproto.client")
+
+
+class Driver(Protocol):
+    """What a skin gives: sockets, a clock, and exclusive use of the engine.
+
+    Used as a context manager: it yields the time, and does afterwards what the engine asks for.
+    """
+
+    engine: ClientEngine
+
+    def __enter__(self) -> float: ...
+
+    def __exit__(self, *exc_info: object) -> None: ...
+
+
+class PVBase:
+    """A PV.
+
+    Attributes
+    ----------
+    name : str
+    priority : int
+        Of its circuit, 0 to 99.
+    context : Context
+    timeout : float or None
+        Seconds that its methods wait if they are not told otherwise; None waits forever.
+    connection_state_callback, access_rights_callback : CallbackHandler
+        Called with ``(pv, "connected" | "disconnected")`` and ``(pv, AccessRights)``.
+    subscriptions : dict
+        By their parameters.
+    executor : concurrent.futures.Executor or None
+        Where callbacks run, if not with all others of the context (threading only).
+    """
+
+    _subscription_class: ClassVar[type[SubscriptionBase]]
+
+    def __init__(self, name: str, priority: int, context: Any, timeout: Any = CONTEXT_DEFAULT_TIMEOUT) -> None:
+        if not 0 <= priority < 100:
+            raise CaprotoValueError(f"{name}: priority={priority} is not in 0..99")
+        self.name = name
+        self.priority = priority
+        self.context = context
+        self._timeout = timeout
+        self.executor: Any = None
+        self.connection_state_callback = CallbackHandler(self)
+        self.access_rights_callback = CallbackHandler(self)
+        self.subscriptions: dict[Any, Any] = {}
+        self.log = logging.getLogger("caproto.ch")
+        self.engine_channel: Channel = context.driver.engine.open(name, context.now(), priority=priority, owner=self)
+
+    def __repr__(self) -> str:
+        channel = self.engine_channel
+        if not channel.connected:
+            return f"<PV {self.name!r} {channel.state}>"
+        return f"<PV {self.name!r} connected to {channel.where}>"
+
+    @property
+    def connected(self) -> bool:
+        """Whether its server is there."""
+        return self.engine_channel.state == UP
+
+    @property
+    def access_rights(self) -> AccessRights:
+        """What we may do; NO_ACCESS while disconnected."""
+        return self.engine_channel.rights
+
+    @property
+    def channel(self) -> ClientChannel | None:
+        """The channel of the circuit, with the native type and count; None before the first connection."""
+        return self.engine_channel.native
+
+    @property
+    def circuit_manager(self) -> Any:
+        """The connection to its server, with ``circuit`` and ``address``; None while there is none."""
+        return self.engine_channel.link
+
+    @property
+    def timeout(self) -> Any:
+        """Seconds to wait by default; None waits forever."""
+        return self.context.timeout if self._timeout is CONTEXT_DEFAULT_TIMEOUT else self._timeout
+
+    @timeout.setter
+    def timeout(self, timeout: Any) -> None:
+        self._timeout = timeout
+
+    def _seconds(self, timeout: Any) -> Any:
+        return self.timeout if timeout is PV_DEFAULT_TIMEOUT else timeout
+
+    def connection_state_changed(self, state: str, channel: ClientChannel | None) -> None:
+        """Called when the PV is connected or disconnected; runs the callbacks."""
+        self.connection_state_callback.process(self, state)
+
+    def access_rights_changed(self, rights: AccessRights) -> None:
+        """Called when the server allows more or less; runs the callbacks."""
+        self.access_rights_callback.process(self, rights)
+
+    def changed(self, what: str) -> None:
+        """Tell what the engine noted: "connected", "disconnected" or "rights"."""
+        if what != "rights":
+            self.connection_state_changed(what, self.channel)
+        if what != "disconnected":
+            self.access_rights_changed(self.access_rights)
+
+    def subscribe(
+        self,
+        data_type: DataType = None,
+        data_count: int | None = None,
+        low: float = 0.0,
+        high: float = 0.0,
+        to: float = 0.0,
+        mask: int | None = None,
+        *,
+        limit: int | None = None,
+    ) -> Any:
+        """Return the subscription with these parameters; nothing is sent before it has a callback.
+
+        Parameters
+        ----------
+        data_type : {'native', 'status', 'time', 'graphic', 'control'}, ChannelType or int, optional
+            The native type by default.
+        data_count : int, optional
+            Number of elements; as many as there are by default.
+        low, high, to : float, optional
+            Historical; servers ignore them.
+        mask : SubscriptionType or int, optional
+            Which changes to be told of; value, alarm and property by default.
+        limit : int, optional
+            How many updates wait for a slow callback at most; the oldest are dropped and counted.  1 keeps the newest
+            only; the default is 100 000, or what fits into 128 MiB.
+        """
+        if limit is not None and limit < 1:
+            raise CaprotoValueError(f"{self.name}: limit={limit} leaves no room for the newest update")
+        key = (data_type, data_count, low, high, to, None if mask is None else int(mask), limit)
+        found = self.subscriptions.get(key)
+        if found is None:
+            found = self.subscriptions[key] = self._subscription_class(
+                self, data_type, data_count, low, high, to, mask, limit
+            )
+        return found
+
+    # Requests; the caller holds the driver
+
+    def _send_read(
+        self,
+        data_type: DataType,
+        data_count: int | None,
+        notify: bool,
+        on_done: Callable[[Request], object] | None,
+    ) -> Request:
+        _, native = self.engine_channel.require()
+        ftype = resolve_type(native.native_data_type, data_type, force_int_enums=True)
+        if data_count is None:
+            # The obsolete READ takes 0 at its word.
+            data_count = default_count(native) if notify else native.native_data_count or 1
+        return self.context.driver.engine.read(  # type: ignore[no-any-return]
+            self.engine_channel, ftype, data_count, notify=notify, on_done=on_done
+        )
+
+    def _send_write(
+        self,
+        data: Any,
+        data_type: DataType,
+        data_count: int | None,
+        notify: bool,
+        on_done: Callable[[Request], object] | None,
+    ) -> Request:
+        _, native = self.engine_channel.require()
+        ftype = write_type(native, data, data_type)
+        try:
+            return self.context.driver.engine.write(  # type: ignore[no-any-return]
+                self.engine_channel, data, ftype, data_count=data_count, notify=notify, on_done=on_done
+            )
+        except (CaprotoValueError, CaprotoTypeError) as error:
+            raise type(error)(f"{self.name}: {error}") from error
+
+    def _callback(self, callback: Callable[..., Any]) -> Callable[[Request], object]:
+        """Return what calls a function of the user with the answer to a request."""
+
+        def answered(request: Request) -> None:
+            if request.error is None:
+                self.context.call(callback, request.response, pv=self)
+            else:
+                self.log.warning("%s", request.error)
+
+        return answered
+
+    def _time_since_last_heard(self) -> float:
+        link = self.engine_channel.link
+        if link is None:
+            raise CaprotoValueError(f"{self.name}: not connected ({self.engine_channel.state})")
+        now = self.context.now()
+        heard: float = max(link.last_heard, self.context.driver.engine.discovery.last_beacon.get(link.address, 0.0))
+        return max(0.0, float(now - heard))
+
+    def _rest(self) -> None:
+        if not any(subscription.active for subscription in self.subscriptions.values()):
+            self.context.driver.engine.rest(self.engine_channel)
+
+    def _use(self, now: float) -> None:
+        """Look for the channel again if it rests."""
+        self.context.driver.engine.rouse(self.engine_channel, now)
+
+    @property
+    def _found(self) -> bool:
+        return self.engine_channel.state != SEARCHING
+
+
+class ContextBase:
+    """The PVs of one client.
+
+    Attributes
+    ----------
+    driver : Driver
+    timeout : float or None
+        Seconds that methods wait if they are not told otherwise.
+    pvs : dict
+        By (name, priority).
+    """
+
+    _pv_class: ClassVar[type[PVBase]]
+    driver: Any
+
+    def __init__(self, timeout: float | None) -> None:
+        self.timeout = timeout
+        self.pvs: dict[tuple[str, int], Any] = {}
+
+    def now(self) -> float:
+        """The time of the driver's clock, in seconds."""
+        raise NotImplementedError
+
+    def call(self, func: Callable[..., Any], *args: Any, pv: PVBase | None = None) -> None:
+        """Have a function of the user called, in the order of these calls."""
+        raise NotImplementedError
+
+    def _check_names(self, names: Iterable[Any]) -> None:
+        for name in names:
+            if not isinstance(name, str) or not name:
+                raise CaprotoTypeError(f"{name!r} is not the name of a PV")
+
+    def _get_pvs(
+        self,
+        names: Iterable[str],
+        priority: int,
+        connection_state_callback: Callable[..., Any] | None,
+        access_rights_callback: Callable[..., Any] | None,
+        timeout: Any,
+    ) -> list[Any]:
+        """Return the PVs, new or known; the caller holds the driver."""
+        self._check_names(names)
+        found = []
+        for name in names:
+            pv = self.pvs.get((name, priority))
+            if pv is None:
+                pv = self.pvs[name, priority] = self._pv_class(name, priority, self, timeout)
+            if connection_state_callback is not None:
+                pv.connection_state_callback.add_callback(connection_state_callback, run=True)
+            if access_rights_callback is not None:
+                pv.access_rights_callback.add_callback(access_rights_callback, run=True)
+            found.append(pv)
+        return found
+
+
+class BatchBase:
+    """Reads and writes that are sent together, in as few segments as possible.
+
+    Parameters
+    ----------
+    timeout : float or None
+        Seconds after which an answer is waited for no longer.
+    """
+
+    def __init__(self, timeout: float | None = 2.0) -> None:
+        self.timeout = timeout
+        self._commands: list[tuple[PVBase, Callable[[], Request]]] = []
+
+    def read(
+        self, pv: PVBase, callback: Callable[..., Any], data_type: DataType = None, data_count: int | None = None
+    ) -> None:
+        """Read a PV when the batch ends; `callback` is called with the answer."""
+        self._commands.append((pv, lambda: pv._send_read(data_type, data_count, True, pv._callback(callback))))
+
+    def write(
+        self,
+        pv: PVBase,
+        data: Any,
+        callback: Callable[..., Any] | None = None,
+        data_type: DataType = None,
+        data_count: int | None = None,
+    ) -> None:
+        """Write to a PV when the batch ends; `callback`, if any, is called when that has been done."""
+        notify = callback is not None
+        on_done = None if callback is None else pv._callback(callback)
+        self._commands.append((pv, lambda: pv._send_write(data, data_type, data_count, notify, on_done)))
+
+    def _send(self) -> None:
+        commands, self._commands = self._commands, []
+        by_context: dict[int, list[tuple[PVBase, Callable[[], Request]]]] = {}
+        for pv, send in commands:
+            by_context.setdefault(id(pv.context), []).append((pv, send))
+        problem: CaprotoError | None = None
+        for group in by_context.values():
+            driver = group[0][0].context.driver
+            with driver as now:
+                for _, send in group:
+                    try:
+                        request = send()
+                    except CaprotoError as error:
+                        problem = problem or error
+                        continue
+                    if self.timeout is not None and request.on_done is not None:
+                        driver.engine.expect(request, self.timeout, now)
+        if problem is not None:
+            raise problem

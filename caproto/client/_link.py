@@ -1,0 +1,190 @@
+"""One connection of a client to a server: its circuit, what waits to be sent, and who waits for answers."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from .._circuit import VirtualCircuit
+from .._commands import ClientNameRequest, EchoRequest, HostNameRequest, Message, VersionRequest
+from .._constants import DEFAULT_PROTOCOL_VERSION, RESPONSIVENESS_TIMEOUT
+from .._enums import CLIENT
+from .._errors import CaprotoError
+from .._status import CAStatus, CAStatusCode, status_hint
+
+if TYPE_CHECKING:
+    from ._channel import Channel, Monitor, Request
+    from ._engine import ClientEngine
+
+__all__ = ["Link", "status_text"]
+
+Address = tuple[str, int]
+
+BUFFERS_PER_SEND = 64
+FOREVER = float("inf")
+
+
+def status_text(status: CAStatus | CAStatusCode, message: str = "", pv_name: str = "") -> str:
+    """Return a status in words: its name, meaning, what the server said, and what to do.
+
+    Servers often say no more than the name of the PV, which is left out.
+    """
+    code = status.value if isinstance(status, CAStatus) else status
+    text = f"{code.name}: {code.description}"
+    if message and message != pv_name:
+        text += f' (server says "{message}")'
+    hint = status_hint(code)
+    return f"{text}. {hint}" if hint else text
+
+
+class Link:
+    """A connection to one server at one priority.
+
+    The skin opens a socket for it, moves bytes between both, and tells the engine what happens.
+
+    Attributes
+    ----------
+    address, priority
+        What it connects to.
+    up, closed : bool
+        Whether the connection is established, or gone.
+    silent : bool
+        Whether the server left an ECHO without answer (section 8.4).
+    channels : dict
+        By CID: those that are created here, or shall be.
+    requests, writes : dict
+        By IOID: those that wait for an answer; plain writes, which are only heard of when they fail.
+    monitors : dict
+        By subscription id.
+    waiting : list
+        Sinks with updates that nobody took so far.
+    events_off : bool
+        Whether the server was asked to hold updates back.
+    overdue : bool
+        Whether the skin waits no longer for callbacks that are behind.
+    handle : object
+        The skin's own: its socket or transport.
+    """
+
+    def __init__(self, engine: ClientEngine, address: Address, priority: int, now: float) -> None:
+        self.engine = engine
+        self.address = address
+        self.priority = priority
+        self.circuit = VirtualCircuit(our_role=CLIENT, address=address, priority=priority)
+        self.sinks = self.circuit.sinks
+        self.up = False
+        self.closed = False
+        self.silent = False
+        self.name_server = False
+        self.last_heard = now
+        self.trusts_beacons = True
+        self.echo_sent: float | None = None
+        self.channels: dict[int, Channel] = {}
+        self.requests: dict[int, Request] = {}
+        self.writes: dict[int, Request] = {}
+        self.echoes: deque[Request | None] = deque()
+        self.monitors: dict[int, Monitor] = {}
+        self.waiting: list[Any] = []
+        self.events_off = False
+        self.overdue = False
+        self.handle: Any = None
+        self._out: deque[memoryview] = deque()
+        self.send(
+            VersionRequest(priority, DEFAULT_PROTOCOL_VERSION),
+            ClientNameRequest(engine.client_name),
+            HostNameRequest(engine.host_name),
+        )
+
+    def __repr__(self) -> str:
+        return f"<Link to {self.where}, priority {self.priority}, {len(self.channels)} channels>"
+
+    @property
+    def where(self) -> str:
+        """The address as text."""
+        return f"{self.address[0]}:{self.address[1]}"
+
+    # Out
+
+    def send(self, *commands: Message) -> None:
+        """Check commands and queue them."""
+        for buffer in self.circuit.send(*commands):
+            self._out.append(memoryview(buffer).cast("B"))
+        if self.up:
+            self.engine.writable[self] = None
+
+    @property
+    def wants_write(self) -> bool:
+        """Whether something waits to be sent."""
+        return bool(self._out)
+
+    def next_buffers(self) -> list[memoryview]:
+        """Return what to send next; :meth:`sent` says how much of it went."""
+        out = self._out
+        if len(out) <= BUFFERS_PER_SEND:
+            return list(out)
+        return [out[i] for i in range(BUFFERS_PER_SEND)]
+
+    def sent(self, nbytes: int, now: float) -> None:
+        """Note that the first `nbytes` of :meth:`next_buffers` were taken by the system; that is a sign of life."""
+        out = self._out
+        self.last_heard = now
+        while out and nbytes >= len(out[0]):
+            nbytes -= len(out.popleft())
+        if nbytes:
+            out[0] = out[0][nbytes:]
+
+    # Keep-alive (section 8.4)
+
+    def ask(self, now: float, request: Request | None = None) -> None:
+        """Send an ECHO."""
+        if self.echo_sent is None:
+            self.echo_sent = now
+        self.echoes.append(request)
+        self.send(EchoRequest())
+
+    def check(self, now: float) -> float:
+        """Probe a server that is silent.  Returns when to look again."""
+        if not self.up or self.closed:
+            return FOREVER
+        if self.echo_sent is None:
+            due = self.last_heard + self.engine.conn_tmo
+            if now < due:
+                return due
+            self.ask(now)
+            return now + RESPONSIVENESS_TIMEOUT
+        deadline = max(self.echo_sent, self.last_heard) + RESPONSIVENESS_TIMEOUT
+        if now < deadline:
+            return deadline
+        if not self.silent:
+            self.engine.link_silent(self, now)
+            self.echo_sent = now
+            self.ask(now)
+        return FOREVER  # only an answer helps now
+
+    def take_all(self) -> list[Request]:
+        """Forget, and return, everything that waits for an answer."""
+        found = [*self.requests.values(), *self.writes.values(), *(echo for echo in self.echoes if echo is not None)]
+        self.requests.clear()
+        self.writes.clear()
+        self.echoes.clear()
+        return found
+
+    def take_channel(self, channel: Channel) -> list[Request]:
+        """Forget, and return, what waits for an answer about one channel."""
+        found: list[Request] = []
+        for waiting in (self.requests, self.writes):
+            for ioid in [number for number, request in waiting.items() if request.channel is channel]:
+                found.append(waiting.pop(ioid))
+        return found
+
+    def stop(self, monitor: Monitor) -> None:
+        """Receive no more for a subscription."""
+        request, monitor.request = monitor.request, None
+        if request is not None and self.monitors.get(request.subscriptionid) is monitor:
+            del self.monitors[request.subscriptionid]
+            self.sinks.pop(request.subscriptionid, None)
+
+
+def refusal(request: Request, link: Link, text: str, error: type[CaprotoError]) -> CaprotoError:
+    """Return the error of a request that the server refused."""
+    return error(f"{request.channel.name}: {request.what} refused by {link.where}: {text}")

@@ -1,0 +1,206 @@
+"""A thread that moves bytes, and the order in which everything else happens.
+
+The thread owns the sockets.  Whoever uses the engine holds the driver; functions of the user run in executors, never
+while the driver is held, and never in the thread that moves bytes.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import threading
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from typing import Any
+
+from ..client import Link
+from ..sync._driver import SelectorDriver
+
+__all__ = ["ThreadingDriver"]
+
+logger = logging.getLogger("caproto.client")
+
+#: Seconds that the reading thread waits at most for callbacks that are behind, before it goes on without them.
+GRACE = 0.1
+#: Part of what a subscription may keep that makes it wait.
+CROWDED = 8
+
+_running: weakref.WeakSet[ThreadingDriver] = weakref.WeakSet()
+
+
+class ThreadingDriver(SelectorDriver):
+    """Sockets of one client, and a thread for them.
+
+    Parameters
+    ----------
+    max_workers : int
+        Threads that run callbacks.
+    **settings
+        See :class:`SelectorDriver`.
+    """
+
+    def __init__(self, *, max_workers: int = 1, **settings: Any) -> None:
+        super().__init__(**settings)
+        # A lock is not fair: whoever waits for it would starve while much arrives.  With the gate in front, the
+        # reading thread cannot have the lock again before one who waits at the gate.
+        self._gate, self._lock = threading.Lock(), threading.Lock()
+        self._owner: int | None = None
+        self._depth = 0
+        self._max_workers = max_workers
+        self._executor: Executor | None = None
+        self._relieved = threading.Event()
+        self._sleeps_until = 0.0
+        self.closed = False
+        self._thread = threading.Thread(target=self._run, name="caproto client", daemon=True)
+        _running.add(self)
+        self._thread.start()
+
+    # Exclusive use
+
+    def __enter__(self) -> float:
+        me = threading.get_ident()
+        if self._owner != me:
+            with self._gate:
+                self._lock.acquire()
+            self._owner = me
+        self._depth += 1
+        return self.now()
+
+    def __exit__(self, *exc_info: object) -> None:
+        try:
+            if self._depth == 1 and not self.closed:
+                self.flush()
+                self.dispatch()
+                if self.engine.next_time < self._sleeps_until:
+                    self.wake()
+        finally:
+            self._depth -= 1
+            if not self._depth:
+                self._owner = None
+                self._lock.release()
+
+    @property
+    def executor(self) -> Executor:
+        """Where callbacks run that have no executor of their own."""
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(self._max_workers, thread_name_prefix="caproto callbacks")
+        return self._executor
+
+    # The thread
+
+    def _run(self) -> None:
+        while not self.closed:
+            self._sleeps_until = self.engine.next_time
+            ready = self.select(None)
+            self._sleeps_until = 0.0
+            with self:
+                if not self.closed:
+                    self.handle(ready)
+                crowded = [link for link in self.engine.links.values() if link.waiting and self._crowded(link)]
+            for link in crowded:
+                self._wait_for_callbacks(link)
+
+    @staticmethod
+    def _crowded(link: Link) -> bool:
+        return any(len(sink) * CROWDED > sink.monitor.keep > 1 for sink in link.waiting)
+
+    def _wait_for_callbacks(self, link: Link) -> None:
+        """Let callbacks catch up that are only a little slower than the server; the network holds the rest back.
+
+        Those that do not are waited for no more until they have: the protocol goes on, the oldest updates are lost.
+        """
+        if link.overdue:
+            return
+        self._relieved.clear()
+        if self._crowded(link) and not self._relieved.wait(GRACE):
+            link.overdue = True
+
+    # Callbacks
+
+    def dispatch(self) -> None:
+        """Tell what the engine has noted."""
+        engine = self.engine
+        if engine.changes:
+            changes, engine.changes = engine.changes, []
+            for channel, what in changes:
+                channel.owner.changed(what)
+        if engine.finished:
+            finished, engine.finished = engine.finished, []
+            for request in finished:
+                assert request.on_done is not None
+                request.on_done(request)
+        if engine.touched:
+            touched, engine.touched = engine.touched, []
+            self._deliver(touched)
+
+    def _deliver(self, touched: list[Any]) -> None:
+        """Have updates taken from their sinks, those of one executor by one call."""
+        groups: dict[Any, list[Any]] = {}
+        for sink in touched:
+            subscription = sink.monitor.owner
+            if subscription.busy:
+                # Whoever runs its callbacks now looks again before it ends; so their order is kept.
+                subscription.again.append(sink)
+            else:
+                subscription.busy = True
+                groups.setdefault(subscription.pv.executor, []).append(sink)
+        for executor, sinks in groups.items():
+            self.submit(executor, self._run_callbacks, sinks)
+
+    def submit(self, executor: Executor | None, func: Callable[..., Any], *args: Any) -> None:
+        """Have a function called by an executor; while the interpreter ends there is none any more."""
+        with contextlib.suppress(RuntimeError):
+            (executor or self.executor).submit(func, *args)
+
+    def _run_callbacks(self, sinks: list[Any]) -> None:
+        for sink in sinks:
+            subscription, rest = sink.monitor.owner, [sink]
+            while rest:
+                for each in rest:
+                    subscription.deliver(each, self._take(subscription, each))
+                with self:
+                    rest, subscription.again = subscription.again, []
+                    subscription.busy = bool(rest)
+
+    def _take(self, subscription: Any, sink: Any) -> list[Any]:
+        with self:
+            taken: list[Any] = sink.take()
+            link = subscription.pv.engine_channel.link
+            if link is not None and (link.events_off or link.overdue):
+                self.engine.relieve(link)
+                link.overdue = link.overdue and self._crowded(link)
+        self._relieved.set()
+        return taken
+
+    # The end
+
+    def stop(self, *, wait: bool = True) -> None:
+        """Close all sockets and end all threads."""
+        with self:
+            already, self.closed = self.closed, True
+            executor, self._executor = self._executor, None
+        if already:
+            return
+        self.wake()
+        self._relieved.set()
+        if self._thread is not threading.current_thread():
+            self._thread.join()
+        if executor is not None:
+            executor.shutdown(wait=wait and not _is_worker(executor), cancel_futures=True)
+        self.close()
+        _running.discard(self)
+
+
+def _is_worker(executor: Any) -> bool:
+    return threading.current_thread() in getattr(executor, "_threads", ())
+
+
+def _stop_all() -> None:
+    for driver in list(_running):
+        driver.stop(wait=False)
+
+
+# A program that forgets to disconnect ends without a word.
+atexit.register(_stop_all)

@@ -1,0 +1,413 @@
+"""A client for programs with threads: many PVs, kept connected, with callbacks.
+
+::
+
+    from caproto.threading.client import Context
+
+    with Context() as context:
+        (pv,) = context.get_pvs("random_walk:x")
+        print(pv.read().data)
+        subscription = pv.subscribe(data_type="time")
+        subscription.add_callback(lambda sub, response: print(response.data))
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import threading
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any, ClassVar
+
+from .._constants import MAX_ID, RESPONSIVENESS_TIMEOUT, SEARCH_MAX_DATAGRAM_BYTES, STALE_SEARCH_EXPIRATION
+from .._errors import CaprotoError, CaprotoTimeoutError
+from ..client import Request
+from ..client._facade import CONTEXT_DEFAULT_TIMEOUT, PV_DEFAULT_TIMEOUT, BatchBase, ContextBase, PVBase
+from ..client._subscription import CallbackHandler, SubscriptionBase, call_safely
+from ..client._types import DataType
+from ._driver import ThreadingDriver
+
+__all__ = [
+    "MAX_ID",
+    "PV",
+    "RESPONSIVENESS_TIMEOUT",
+    "SEARCH_MAX_DATAGRAM_BYTES",
+    "STALE_SEARCH_EXPIRATION",
+    "Batch",
+    "CallbackHandler",
+    "Context",
+    "ContextDisconnectedError",
+    "DeadCircuitError",
+    "DisconnectedError",
+    "SharedBroadcaster",
+    "Subscription",
+    "ThreadingClientException",
+    "ensure_connected",
+]
+
+
+class ThreadingClientException(CaprotoError):
+    """Base of what only this client raises."""
+
+
+class DisconnectedError(ThreadingClientException):
+    """The PV is not connected."""
+
+
+class ContextDisconnectedError(ThreadingClientException):
+    """The context was closed."""
+
+
+class DeadCircuitError(CaprotoError):
+    """The connection to the server is gone."""
+
+
+def ensure_connected(func: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method of a PV that first waits until the PV is connected, up to its `timeout`."""
+
+    @functools.wraps(func)
+    def method(self: PV, *args: Any, **kwargs: Any) -> Any:
+        self.wait_for_connection(timeout=kwargs.get("timeout", PV_DEFAULT_TIMEOUT))
+        return func(self, *args, **kwargs)
+
+    return method
+
+
+class Subscription(SubscriptionBase):
+    """Updates of a PV; made by :meth:`PV.subscribe`.
+
+    Callbacks run in the executor of the PV, or in that of the context, one after the other.
+    """
+
+    # Whether callbacks run or shall run, and what came in meanwhile; guarded by the driver.
+    busy = False
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.again: list[Any] = []
+
+    def remove_callback(self, token: int) -> None:
+        """Call a function no more; without any, updates are no longer asked for."""
+        self._remove(token)
+
+    def clear(self) -> None:
+        """Remove all callbacks, and ask for updates no longer."""
+        self._clear()
+
+
+class PV(PVBase):
+    """A PV; made by :meth:`Context.get_pvs`."""
+
+    _subscription_class: ClassVar[type[SubscriptionBase]] = Subscription
+
+    def _wait(self, request: Request, done: threading.Lock, timeout: float | None) -> Any:
+        """Wait for `done`, which is locked until there is an answer."""
+        if not done.acquire(timeout=-1 if timeout is None else max(timeout, 0.0)):
+            with self.context.driver:
+                if not request.done:
+                    raise self.context.driver.engine.give_up(request, timeout)
+        self.context.check()
+        return request.result()
+
+    @staticmethod
+    def _signal() -> tuple[threading.Lock, Callable[[Request], object]]:
+        # The cheapest thing to wait for; an Event is a lock and a list of locks.
+        done = threading.Lock()
+        done.acquire()
+        return done, lambda request: done.release()
+
+    def wait_for_search(self, *, timeout: Any = PV_DEFAULT_TIMEOUT) -> None:
+        """Wait until some server says that it has the PV; CaprotoTimeoutError if none does in time."""
+        self._wait_until("when_found", timeout)
+
+    def wait_for_connection(self, *, timeout: Any = PV_DEFAULT_TIMEOUT) -> None:
+        """Wait until the PV is connected.
+
+        Raises
+        ------
+        CaprotoTimeoutError
+            Says how far it came.
+        ErrorResponseReceived
+            If the server that has the record refuses the channel.
+        """
+        if not self.connected:
+            self._wait_until("when_connected", timeout)
+
+    def _wait_until(self, what: str, timeout: Any) -> None:
+        timeout = self._seconds(timeout)
+        done, signal = self._signal()
+        with self.context.driver as now:
+            self.context.check()
+            self._use(now)
+            request = getattr(self.context.driver.engine, what)(self.engine_channel, signal)
+        self._wait(request, done, timeout)
+
+    def read(
+        self,
+        *,
+        wait: bool = True,
+        callback: Callable[..., Any] | None = None,
+        timeout: Any = PV_DEFAULT_TIMEOUT,
+        data_type: DataType = None,
+        data_count: int | None = None,
+        notify: bool = True,
+    ) -> Any:
+        """Read the value.
+
+        Parameters
+        ----------
+        wait : bool, optional
+            Wait for the answer and return it.
+        callback : callable, optional
+            Called with the answer, in an executor.
+        timeout : float or None, optional
+            Seconds to wait for the connection, and again for the answer; None waits forever.
+        data_type : {'native', 'status', 'time', 'graphic', 'control'}, ChannelType or int, optional
+            The native type by default.
+        data_count : int, optional
+            Number of elements; as many as there are by default.
+        notify : bool, optional
+            Use READ_NOTIFY; the alternative is an obsolete command.
+
+        Returns
+        -------
+        ReadNotifyResponse or Request
+            With ``data`` and ``metadata``; without `wait` what will be ``done`` later.
+
+        Raises
+        ------
+        CaprotoTimeoutError
+            Names the PV, its server, and what was waited for.
+        ErrorResponseReceived
+            What the server said.
+        """
+        return self._ask(
+            lambda on_done: self._send_read(data_type, data_count, notify, on_done), wait, callback, timeout
+        )
+
+    def write(
+        self,
+        data: Any,
+        *,
+        wait: bool = True,
+        callback: Callable[..., Any] | None = None,
+        timeout: Any = PV_DEFAULT_TIMEOUT,
+        notify: bool | None = None,
+        data_type: DataType = None,
+        data_count: int | None = None,
+    ) -> Any:
+        """Write a value.
+
+        Parameters
+        ----------
+        data : str, int, float, sequence of these, or array
+            Bytes-like objects hold elements in big-endian order.
+        wait : bool, optional
+            Wait until the server has done what the write sets off.
+        callback : callable, optional
+            Called with the answer when that is so.
+        timeout : float or None, optional
+            Seconds to wait for the connection, and again for the answer; None waits forever.
+        notify : bool, optional
+            Ask for an answer; by default if somebody waits for it.
+        data_type, data_count : optional
+            The native type, or STRING for text, and the length of `data` by default.
+
+        Returns
+        -------
+        WriteNotifyResponse or Request or None
+            Without `wait` what will be ``done`` later; None if nobody waits and no answer is asked for.
+
+        Raises
+        ------
+        CaprotoTimeoutError, ErrorResponseReceived
+            As for :meth:`read`.
+        """
+        if notify is None:
+            notify = wait or callback is not None
+        if not notify:
+            if callback is not None:
+                raise ValueError(f"{self.name}: a write without notification has no answer to call back with")
+            self.wait_for_connection(timeout=timeout)
+            with self.context.driver:
+                self._send_write(data, data_type, data_count, False, None)
+            return None
+        return self._ask(
+            lambda on_done: self._send_write(data, data_type, data_count, True, on_done), wait, callback, timeout
+        )
+
+    def _ask(
+        self,
+        send: Callable[[Callable[[Request], object]], Request],
+        wait: bool,
+        callback: Callable[..., Any] | None,
+        timeout: Any,
+    ) -> Any:
+        timeout = self._seconds(timeout)
+        self.wait_for_connection(timeout=timeout)
+        driver = self.context.driver
+        done, on_done = self._signal()
+        if callback is not None:
+            signal, told = on_done, self._callback(callback)
+            on_done = lambda request: (told(request), signal(request))  # noqa: E731 - two calls, no name needed
+        with driver as now:
+            request = send(on_done)
+            if not wait and timeout is not None:
+                driver.engine.expect(request, timeout, now)
+        return self._wait(request, done, timeout) if wait else request
+
+    def go_idle(self) -> None:
+        """Close the channel until it is used again, unless there are subscriptions."""
+        with self.context.driver:
+            self._rest()
+
+    def unsubscribe_all(self) -> None:
+        """Clear all subscriptions."""
+        with self.context.driver:
+            for subscription in self.subscriptions.values():
+                subscription.clear()
+
+    @ensure_connected
+    def time_since_last_heard(self, timeout: Any = PV_DEFAULT_TIMEOUT) -> float:
+        """Seconds since its server gave a sign of life."""
+        return self._time_since_last_heard()
+
+
+class SharedBroadcaster:
+    """Sockets and a thread that several contexts share.
+
+    Parameters
+    ----------
+    registration_retry_time : float, optional
+        Historical; the repeater is asked once a second until it answers.
+    """
+
+    def __init__(self, *, registration_retry_time: float = 10.0, **settings: Any) -> None:
+        self.driver = ThreadingDriver(**settings)
+
+    def time_since_last_heard(self) -> dict[tuple[str, int], float]:
+        """Seconds since the last beacon of each server, by address."""
+        with self.driver as now:
+            return {address: now - heard for address, heard in self.driver.engine.discovery.last_beacon.items()}
+
+    def disconnect(self, *, wait: bool = True) -> None:
+        """Close all sockets and end all threads."""
+        self.driver.stop(wait=wait)
+
+
+class Context(ContextBase):
+    """PVs with common sockets, threads and connections.  Use it in a ``with`` statement, or call :meth:`disconnect`.
+
+    Parameters
+    ----------
+    broadcaster : SharedBroadcaster, optional
+        Sockets and thread to share with other contexts.
+    timeout : float or None, optional
+        Seconds that methods of its PVs wait by default; None waits forever.
+    host_name, client_name : str, optional
+        What servers are told; the names of this machine and user by default.
+    max_workers : int, optional
+        Threads that run callbacks.  Callbacks of one subscription never run at the same time.
+    """
+
+    _pv_class: ClassVar[type[PVBase]] = PV
+
+    def __init__(
+        self,
+        broadcaster: SharedBroadcaster | None = None,
+        *,
+        timeout: float | None = 2.0,
+        host_name: str | None = None,
+        client_name: str | None = None,
+        max_workers: int = 1,
+    ) -> None:
+        super().__init__(timeout)
+        self.broadcaster = broadcaster
+        self._disconnected = False
+        if broadcaster is None:
+            self.driver: ThreadingDriver = ThreadingDriver(
+                max_workers=max_workers, host_name=host_name, client_name=client_name
+            )
+        else:
+            self.driver = broadcaster.driver
+
+    def __enter__(self) -> Context:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.disconnect()
+
+    def now(self) -> float:
+        return self.driver.now()
+
+    def check(self) -> None:
+        """Raise ContextDisconnectedError if the context was closed."""
+        if self._disconnected or self.driver.closed:
+            raise ContextDisconnectedError("the context was closed by disconnect()")
+
+    def call(self, func: Callable[..., Any], *args: Any, pv: PVBase | None = None) -> None:
+        executor = None if pv is None else pv.executor
+        self.driver.submit(executor, call_safely, "a callback", func, *args)
+
+    def get_pvs(
+        self,
+        *names: str,
+        priority: int = 0,
+        connection_state_callback: Callable[..., Any] | None = None,
+        access_rights_callback: Callable[..., Any] | None = None,
+        timeout: Any = CONTEXT_DEFAULT_TIMEOUT,
+        executor: Executor | None = None,
+    ) -> list[PV]:
+        """Return PVs, which are searched and connected from now on; those known already are returned again.
+
+        Parameters
+        ----------
+        *names : str
+        priority : int, optional
+            Of the circuit, 0 to 99.
+        connection_state_callback : callable, optional
+            Called with ``(pv, "connected")`` and ``(pv, "disconnected")``.
+        access_rights_callback : callable, optional
+            Called with ``(pv, AccessRights)``.
+        timeout : float or None, optional
+            Seconds that their methods wait by default.
+        executor : concurrent.futures.Executor, optional
+            Where their callbacks run.  PVs with executors of their own do not delay the callbacks of others.
+        """
+        with self.driver:
+            self.check()
+            pvs = self._get_pvs(names, priority, connection_state_callback, access_rights_callback, timeout)
+            if executor is not None:
+                for pv in pvs:
+                    pv.executor = executor
+        return pvs
+
+    def get_circuit_manager(self, address: tuple[str, int], priority: int) -> Any:
+        """Return the connection to a server, or None."""
+        return self.driver.engine.links.get((address, priority))
+
+    def disconnect(self, *, wait: bool = True) -> None:
+        """Close all channels and end all threads; with `wait` also wait for callbacks that run."""
+        if self._disconnected:
+            return
+        self._disconnected = True
+        if self.broadcaster is None:
+            self.driver.stop(wait=wait)
+            return
+        with contextlib.suppress(CaprotoTimeoutError), self.driver:
+            for pv in self.pvs.values():
+                for subscription in pv.subscriptions.values():
+                    subscription.clear()
+                self.driver.engine.close(pv.engine_channel)
+
+
+class Batch(BatchBase):
+    """Reads and writes that are sent together when the ``with`` statement ends; answers come by callback."""
+
+    def __enter__(self) -> Batch:
+        return self
+
+    def __exit__(self, exc_type: object, *exc_info: object) -> None:
+        if exc_type is None:
+            self._send()

@@ -1,0 +1,51 @@
+"""Searching: which names go into which datagrams, and when (section 8.1)."""
+
+from __future__ import annotations
+
+import pytest
+
+import caproto as ca
+from caproto.client._search import Searcher, reply_address
+
+
+def test_search_gaps_double_up_to_the_longest() -> None:
+    searcher = Searcher(60.0)
+    searcher.add(1, "pv", 0.0)
+    times = []
+    now = 0.0
+    while now < 400:
+        assert searcher.due(now)
+        times.append(now)
+        now = searcher.next_time
+    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    assert gaps[:4] == pytest.approx([0.032, 0.064, 0.128, 0.256])
+    assert 30 < gaps[-1] <= 60
+
+
+def test_many_names_share_datagrams_of_limited_size_and_number() -> None:
+    searcher = Searcher(300.0)
+    for cid in range(5000):
+        searcher.add(cid, f"name:{cid:032}", 0.0)
+    first = searcher.due(0.0)
+    assert all(sum(map(len, datagram)) <= 1024 for datagram in first)
+    assert len(first) <= 40
+    assert [datagram[0].sequence for datagram in first] == list(range(1, len(first) + 1))
+    assert searcher.next_time > 0
+    asked = {command.cid for command in first[0][1:]} | {command.cid for command in searcher.due(0.5)[0][1:]}
+    assert len(asked) == 2 * len(first[0][1:])
+
+
+@pytest.mark.parametrize(
+    ("ip", "version", "tcp", "expected"),
+    [
+        (None, 13, False, ("1.1.1.1", 99)),
+        ("2.2.2.2", 13, False, ("2.2.2.2", 99)),
+        ("2.2.2.2", 7, False, ("1.1.1.1", 99)),
+        (None, 4, False, ("1.1.1.1", 5064)),
+        (None, None, True, ("1.1.1.1", 1)),
+        ("2.2.2.2", None, True, ("2.2.2.2", 99)),
+    ],
+)
+def test_where_the_server_is(ip: str | None, version: int | None, tcp: bool, expected: tuple[str, int]) -> None:
+    reply = ca.SearchResponse(99, ip, 0, version)
+    assert reply_address(reply, ("1.1.1.1", 1), 5064, tcp=tcp) == expected
