@@ -56,7 +56,7 @@ class build_codec(build_ext):
 codec = Extension(
     "caproto._codec",
     sources=["caproto/_codec.pyx"],
-    depends=["caproto/_swap.h"],
+    depends=["caproto/_swap.h", "caproto/_codec_sinks.pxi"],
     include_dirs=["caproto", *numpy_include()],
     define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
     extra_compile_args=compile_args(),

@@ -3,7 +3,7 @@
 Same names, same answers, same errors.  Offsets and sizes are in bytes; everything on the wire is big-endian.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 #: "cython" or "python".
@@ -144,14 +144,122 @@ def split_datagram(table: CommandTable, data: Any, address: Any) -> list[Any]:
     What follows a malformed or unknown message is dropped (sections 12, 18 and 19).
     """
 
+class Inbox:
+    """The updates of one subscription that nobody has looked at yet, as commands in order.
+
+    The parser fills it without calling any method, so that overriding `push` changes nothing for it.
+
+    Parameters
+    ----------
+    data_type : int
+        The DBR type of the updates, 0..38; CaprotoValueError for any other.
+
+    Attributes
+    ----------
+    waiting : bool
+        Something came since the last `take`; the parser has put this sink on its list ``touched``.
+    """
+
+    waiting: bool
+    def __init__(self, data_type: int) -> None: ...
+    @property
+    def data_type(self) -> int: ...
+    @property
+    def items(self) -> list[Any]:
+        """The frames that wait, oldest first; ``_done`` is set.  Not a copy."""
+
+    def push(self, frame: Any) -> bool:
+        """Add an update that did not come through the parser; True if `waiting` was False before."""
+
+    def __len__(self) -> int: ...
+    def take(self) -> list[Any]:
+        """The frames, oldest first; they are the caller's.  Nothing waits any more."""
+
+    def trim(self, keep: int) -> int:
+        """Drop the oldest so that at most `keep` stay; returns how many were dropped."""
+
+class Columns:
+    """The updates of one subscription that nobody has looked at yet, kept as raw rows and decoded together.
+
+    Parameters and attributes are those of :class:`Inbox`.
+    """
+
+    waiting: bool
+    def __init__(self, data_type: int) -> None: ...
+    @property
+    def data_type(self) -> int: ...
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what waits: rows, large payloads, and 64 for each run of equal data_count."""
+
+    def push(self, frame: Any) -> bool:
+        """Add an update that did not come through the parser; True if `waiting` was False before.
+
+        CaprotoValueError for another type, a payload shorter than the header says, or a refused one.
+        """
+
+    def __len__(self) -> int:
+        """How many updates wait."""
+
+    def take(self) -> list[tuple[int, Any, Any, Any, Any]]:
+        """What waits, decoded; nothing waits any more.
+
+        Returns
+        -------
+        list of (data_count, values, timestamps, severity, status)
+            One for each run of n updates with the same data_count, oldest first; a payload above LARGE_PAYLOAD
+            is a run of its own, whose values may share the received memory but with nobody else.
+
+        All are new, writable and in native byte order.  With numpy `values` has the shape (n,) for a data_count
+        of 1, else (n, data_count); strings are of dtype S40 (an empty one where NULs are all).  `timestamps`
+        (int64) are nanoseconds since the Unix epoch, `severity` and `status` int16, all of shape (n,).  Types
+        without time stamp or alarm have None there.  Without numpy they are ``array.array`` of the element's type,
+        'q' and 'h', values flat, and strings a flat list; a backend of the user's own gives a list with what it
+        makes of each update.
+        """
+
+    def trim(self, keep: int) -> int:
+        """Drop the oldest so that at most `keep` stay; returns how many were dropped."""
+
+class Sinks:
+    """Where a parser leaves updates, by subscription id (0..2**32-1); like a dict, with a look-up made for it.
+
+    A sink that was taken out gets nothing more.
+    """
+
+    def __setitem__(self, number: int, sink: Inbox | Columns) -> None:
+        """CaprotoTypeError for what is no sink, CaprotoValueError for what is no id."""
+
+    def __getitem__(self, number: int) -> Inbox | Columns: ...
+    def get(self, number: int, default: Any = None) -> Any: ...
+    def __delitem__(self, number: int) -> None: ...
+    def pop(self, number: int, default: Any = None) -> Any:
+        """Take a sink out and return it; `default` if there is none."""
+
+    def __contains__(self, number: object) -> bool: ...
+    def __iter__(self) -> Iterator[int]: ...
+    def __len__(self) -> int: ...
+
 class StreamParser:
     """Cuts a byte stream into frames (section 2.4); holds at most one incomplete frame.
 
     A payload above `limit` bytes is skipped without being stored, and its frame's ``_limit`` is set.  Frames
     own their payloads.  RemoteProtocolError once framing is lost, after the frames in front were returned.
+
+    An update (EVENT_ADD from a server, status ECA_NORMAL, not empty and not refused) whose subscription id is in
+    `sinks`, whose type is that sink's and whose payload holds all of its elements goes there and is not
+    returned.  What the parser raises never takes back what it delivered.
+
+    Attributes
+    ----------
+    touched : list
+        The sinks that got something, each once until its `take`; the owner empties or replaces the list.
     """
 
     error: Exception | None
+    touched: list[Any]
+    @property
+    def sinks(self) -> Sinks: ...
     def __init__(self, table: CommandTable, limit: int) -> None: ...
     @property
     def bytes_needed(self) -> int:

@@ -14,17 +14,22 @@ from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndS
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.dict cimport PyDict_GetItem
 from cpython.float cimport PyFloat_AS_DOUBLE
-from cpython.list cimport PyList_GET_ITEM
+from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
 from cpython.number cimport PyNumber_Index
 from cpython.object cimport PyObject
-from libc.stdint cimport int16_t, uint16_t, uint32_t, uint64_t
-from libc.string cimport memcmp, memcpy, memset
+from libc.stdint cimport int16_t, int64_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free, realloc
+from libc.string cimport memcmp, memcpy, memmove, memset
 
 from . import _complaints as complain
 from ._errors import CaprotoConversionError
 from ._layout import EPICS_EPOCH_SECONDS
 from ._layout import LAST_DBR as _LAST_DBR
 from ._layout import LAYOUTS, NATIVES
+
+cdef extern from "Python.h":
+    # Cython's own declaration takes no NULL, which stands for "clip what does not fit".
+    Py_ssize_t PyNumber_AsSsize_t(object number, PyObject *error) except? -1
 
 cdef extern from "_swap.h":
     uint16_t caproto_be16(const unsigned char *p) noexcept nogil
@@ -33,6 +38,9 @@ cdef extern from "_swap.h":
     void caproto_put32(unsigned char *p, uint32_t v) noexcept nogil
     void caproto_put64(unsigned char *p, uint64_t v) noexcept nogil
     void caproto_swap(unsigned char *out, const unsigned char *src, size_t n, size_t size) noexcept nogil
+    void caproto_swap_rows(
+        unsigned char *out, const unsigned char *rows, size_t n, size_t stride, size_t length, size_t size
+    ) noexcept nogil
     int CAPROTO_WIRE_ORDER
 
 cdef extern from "numpy/arrayobject.h":
@@ -43,7 +51,7 @@ cdef extern from "numpy/arrayobject.h":
     ctypedef struct PyArrayObject:
         pass
     void *PyArray_DATA(PyArrayObject *values)
-    int NPY_SHORT, NPY_FLOAT, NPY_USHORT, NPY_UBYTE, NPY_INT, NPY_DOUBLE
+    int NPY_SHORT, NPY_FLOAT, NPY_USHORT, NPY_UBYTE, NPY_INT, NPY_DOUBLE, NPY_INT64
 
 NAME = "cython"
 LARGE_PAYLOAD = 16384
@@ -66,6 +74,9 @@ cdef enum:
     _NOGIL_BYTES = 65536
     # The long header.
     _HEADROOM = 24
+    _EVENT_ADD = 1
+    # ECA_NORMAL.
+    _NORMAL = 1
 
 cdef enum:
     MODE_UNSET = 0
@@ -588,6 +599,10 @@ def split_datagram(CommandTable table, data, address):
     return frames
 
 
+include "_codec_sinks.pxi"
+
+
+@cython.no_gc_clear
 cdef class StreamParser:
     """Cuts a byte stream into frames (section 2.4); holds at most one incomplete frame.
 
@@ -597,9 +612,16 @@ cdef class StreamParser:
         How many more bytes the frame in progress needs at least; 0 between frames.
     error : RemoteProtocolError or None
         Set for good once framing is lost; the frames in front of that place were returned.
+    sinks : Sinks
+        Where updates go, by subscription id; empty at first.
+    touched : list
+        Sinks that got something; each is there once until it is emptied.
     """
 
     cdef CommandTable table
+    cdef readonly Sinks sinks
+    cdef list _touched
+    cdef bint delivered
     cdef uint32_t limit
     cdef bytearray tail
     cdef Py_ssize_t need
@@ -618,6 +640,18 @@ cdef class StreamParser:
         self.tail = bytearray()
         self.need = 16
         self.storage = bytearray()
+        self.sinks = Sinks()
+        self._touched = []
+
+    @property
+    def touched(self):
+        return self._touched
+
+    @touched.setter
+    def touched(self, sinks):
+        if not isinstance(sinks, list):
+            raise complain.not_list("touched", sinks)
+        self._touched = sinks
 
     @property
     def bytes_needed(self):
@@ -640,6 +674,7 @@ cdef class StreamParser:
     cdef int consume(self, const unsigned char *data, Py_ssize_t end, list out) except -1:
         cdef Py_ssize_t pos = 0, step, used
         cdef bytearray tail
+        self.delivered = False
         while pos < end and self.error is None:
             if self.skip:
                 step = min(self.skip, end - pos)
@@ -698,7 +733,9 @@ cdef class StreamParser:
         cdef uint32_t size, count
         cdef int header
         cdef Frame frame
+        cdef Sink sink
         cdef const unsigned char *p
+        cdef bint updates = self.table.carries_values[_EVENT_ADD]
         while True:
             if end - pos < 16:
                 self.need = 16
@@ -712,7 +749,7 @@ cdef class StreamParser:
                 size, count, header = caproto_be32(p + 16), caproto_be32(p + 20), 24
             if size & 7:
                 self.error = complain.misaligned(caproto_be16(p), size)
-                if not out:
+                if not out and not self.delivered:
                     raise self.error
                 return pos
             if size > _LARGE or size > self.limit:
@@ -721,11 +758,41 @@ cdef class StreamParser:
             if end - pos < header + <Py_ssize_t>size:
                 self.need = header + size
                 return pos
+            if self.sinks.used and updates and size and caproto_be16(p) == _EVENT_ADD and caproto_be32(p + 8) == _NORMAL:
+                sink = self.sinks.find(caproto_be32(p + 12))
+                if sink is not None and sink.data_type == caproto_be16(p + 4) and holds(sink.data_type, count, size):
+                    sink.put(self.table, p, header, size, count)
+                    self.note(sink)
+                    pos += header + size
+                    continue
             frame = self.table.make(p, size, count, header == 24)
             if size:
                 frame._payload = PyBytes_FromStringAndSize(<char *>p + header, size)
             out.append(frame)
             pos += header + size
+
+    cdef int note(self, Sink sink) except -1:
+        self.delivered = True
+        if sink.wake():
+            self._touched.append(sink)
+        return 0
+
+    cdef int finish(self, Frame frame, list out) except -1:
+        """A large payload is complete."""
+        cdef Sink sink
+        if (
+            self.sinks.used and self.table.carries_values[_EVENT_ADD]
+            and frame._command == _EVENT_ADD and frame._parameter1 == _NORMAL
+        ):
+            sink = self.sinks.find(frame._parameter2)
+            if (
+                sink is not None and sink.data_type == frame._data_type
+                and holds(sink.data_type, frame._data_count, frame._payload_size)
+            ):
+                sink.put_frame(frame)
+                return self.note(sink)
+        out.append(frame)
+        return 0
 
     cdef int begin_large(
         self, const unsigned char *p, uint32_t size, uint32_t count, bint extended, list out
@@ -771,8 +838,8 @@ cdef class StreamParser:
                     caproto_swap(at, at, length, size)
                 self.swapped = stop
         if self.filled == len(self.storage):
-            out.append(frame)
             self.big, self.storage = None, bytearray()
+            self.finish(frame, out)
         return 0
 
 

@@ -6,17 +6,56 @@ Nothing here knows states, roles or sockets.
 
 from __future__ import annotations
 
-import array
 import mmap
-import operator
 import struct
-import sys
 from collections.abc import Callable
 from typing import Any
 
 from . import _complaints as complain
-from ._errors import CaprotoValueError
-from ._layout import DOUBLE, EPICS_EPOCH_SECONDS, FLOAT, LAST_DBR, LAYOUTS, NATIVES, STRING
+from ._codec_py_sinks import Columns, Inbox, Sinks, holds
+from ._codec_py_values import (
+    MetadataBase,
+    State,
+    check_refused,
+    configure,
+    decode_values,
+    encode_payload,
+    header_number,
+    pack_buffer,
+    pack_numbers,
+    pack_strings,
+    swap_inplace,
+    unpack_strings,
+    value_range,
+)
+from ._layout import LAST_DBR, LAYOUTS, STRING
+
+__all__ = [
+    "CHUNK_SIZE",
+    "LARGE_PAYLOAD",
+    "MAX_PAYLOAD",
+    "NAME",
+    "Columns",
+    "CommandTable",
+    "Frame",
+    "Inbox",
+    "MetadataBase",
+    "Sinks",
+    "StreamParser",
+    "configure",
+    "data_field",
+    "encode_payload",
+    "field",
+    "is_live_update",
+    "metadata_field",
+    "pack_buffer",
+    "pack_numbers",
+    "pack_strings",
+    "split_datagram",
+    "swap_inplace",
+    "unpack_strings",
+    "value_range",
+]
 
 NAME = "python"
 
@@ -30,34 +69,9 @@ LAZY_PAYLOAD = 1 << 24
 
 _SHORT = struct.Struct(">HHHHII")
 _LONG = struct.Struct(">HHHHIIII")
-_SWAP = sys.byteorder == "little"
-_SLOTS = ("command", "payload_size", "data_type", "data_count", "parameter1", "parameter2")
-_STAMP = struct.Struct(">hhII")
-# FLOAT elements beyond this round to infinity in 32 bits.
-_FLOAT_LIMIT = 3.4028235677973366e38
-_KINDS = "shfHBid"
-
-
-class _State:
-    """What :func:`configure` was given."""
-
-    metadata_class: Any = None
-    statuses: tuple[Any, ...] = ()
-    severities: tuple[Any, ...] = ()
-    mode: str = "array"
-    numpy: Any = None
-    dtypes: tuple[Any, ...] = ()
-    array_class: Any = array.array
-    convert: Any = None
-    strings: Any = list
-    ensure_backend: Any = None
-    encode: Any = None
-
-
-def configure(**settings: Any) -> None:
-    """Tell the codec which classes to build results from (see ``_codec.pyi``)."""
-    for name, value in settings.items():
-        setattr(_State, name, value)
+_EVENT_ADD = 1
+_ECA_NORMAL = 1
+_NONE: dict[int, Any] = {}
 
 
 class Frame:
@@ -144,13 +158,7 @@ class Frame:
         self._fill(command, len(payload), data_type, count, parameter1, parameter2, payload)
 
     def _set(self, name: str, value: Any, bits: int) -> None:
-        try:
-            number = operator.index(value)
-        except (TypeError, ValueError, OverflowError):
-            raise complain.field_range(name, value, bits) from None
-        if not 0 <= number < 1 << bits:
-            raise complain.field_range(name, value, bits)
-        setattr(self, "_" + name, number)
+        setattr(self, "_" + name, header_number(name, value, bits))
 
     def _header_bytes(self) -> bytes:
         if self._extended or self._payload_size >= 0xFFFF or self._data_count >= 0xFFFF:
@@ -185,7 +193,7 @@ class Frame:
 
     def _get_data(self) -> Any:
         if self._data is None:
-            self._data = _decode_values(self)
+            self._data = decode_values(self)
         return self._data
 
     def _prefix(self, offset: int) -> bytes:
@@ -196,20 +204,13 @@ class Frame:
         if self._metadata is None and 0 <= self._data_type <= LAST_DBR:
             layout = LAYOUTS[self._data_type]
             if layout.members:
-                _check_refused(self)
+                check_refused(self)
                 if len(self._payload) < layout.value_offset:
                     raise complain.short_metadata(
                         type(self).__name__, layout.dbr, layout.value_offset, len(self._payload)
                     )
-                self._metadata = _State.metadata_class(layout.dbr, self._prefix(layout.value_offset))
+                self._metadata = State.metadata_class(layout.dbr, self._prefix(layout.value_offset))
         return self._metadata
-
-
-def value_range(dbr: int, count: int, size: int) -> tuple[int, int]:
-    """Start and stop, in bytes, of the whole elements that a payload of `size` bytes holds."""
-    layout = LAYOUTS[dbr]
-    whole = max(0, size - layout.value_offset) // layout.item_size
-    return layout.value_offset, layout.value_offset + min(count, whole) * layout.item_size
 
 
 def field(slot: str, mapping: dict[int, Any] | None = None, default: Callable[[int], Any] | None = None) -> Any:
@@ -235,98 +236,6 @@ def data_field() -> Any:
 def metadata_field() -> Any:
     """The attribute ``metadata``: decoded on first use, then kept."""
     return property(Frame._get_metadata)
-
-
-def _check_refused(frame: Frame) -> None:
-    if frame._limit:
-        raise complain.refused_payload(type(frame).__name__, frame._payload_size, frame._limit)
-
-
-def _decode_values(frame: Frame) -> Any:
-    dbr, count, payload = frame._data_type, frame._data_count, frame._payload
-    name = type(frame).__name__
-    if dbr > LAST_DBR:
-        raise complain.unknown_type(name, dbr)
-    _check_refused(frame)
-    layout = LAYOUTS[dbr]
-    offset, size, available = layout.value_offset, layout.item_size, len(payload)
-    if layout.native == STRING:
-        # The last string may be cut at its NUL: the missing tail counts as zeros.
-        needed = offset + (count - 1) * size + 1 if count else 0
-        if available < needed:
-            raise complain.short_payload(name, dbr, count, offset + count * size, available)
-        return _State.strings(unpack_strings(payload, offset, count))
-    needed = offset + count * size
-    if count and available < needed:
-        raise complain.short_payload(name, dbr, count, needed, available)
-    if _State.mode == "unset":
-        _State.ensure_backend()
-    if _State.mode == "custom":
-        wire = bytes(memoryview(frame._wire_payload())[offset:needed])
-        return _State.convert(wire, dbr, count)
-    return _native_array(payload, layout.native, offset, count, frame._native)
-
-
-def _native_array(payload: Any, native: int, offset: int, count: int, swapped: bool) -> Any:
-    size = NATIVES[native].size
-    if _State.mode == "numpy":
-        if not count:
-            return _State.numpy.empty(0, _State.dtypes[native])
-        if swapped:
-            return _State.numpy.frombuffer(payload, _State.dtypes[native], count, offset)
-        wire = _State.numpy.frombuffer(payload, _State.dtypes[native].newbyteorder(">"), count, offset)
-        return wire.astype(_State.dtypes[native])
-    values = _State.array_class(_KINDS[native])
-    values.frombytes(memoryview(payload)[offset : offset + count * size])
-    if not swapped and _SWAP:
-        array.array.byteswap(values)
-    return values
-
-
-class MetadataBase:
-    """The metadata of one value, decoded member by member when asked for."""
-
-    __slots__ = ("_dbr", "_raw")
-
-    def __init__(self, dbr: int, raw: bytes) -> None:
-        self._dbr = dbr
-        self._raw = raw
-
-    def _read(self, name: str) -> Any:
-        for member in LAYOUTS[self._dbr].members:
-            if member.name == name:
-                return struct.unpack_from(">" + member.format, self._raw, member.offset)[0]
-        raise AttributeError(f"DBR_{LAYOUTS[self._dbr].name} has no member {name!r}")
-
-    @property
-    def status(self) -> Any:
-        number = int.from_bytes(self._raw[0:2], "big", signed=True)
-        return _State.statuses[number] if 0 <= number < len(_State.statuses) else number
-
-    @property
-    def severity(self) -> Any:
-        number = int.from_bytes(self._raw[2:4], "big", signed=True)
-        return _State.severities[number] if 0 <= number < len(_State.severities) else number
-
-    @property
-    def secondsSinceEpoch(self) -> int:
-        if not 14 <= self._dbr <= 20:
-            raise AttributeError(f"DBR_{LAYOUTS[self._dbr].name} has no member 'secondsSinceEpoch'")
-        return int.from_bytes(self._raw[4:8], "big")
-
-    @property
-    def nanoSeconds(self) -> int:
-        if not 14 <= self._dbr <= 20:
-            raise AttributeError(f"DBR_{LAYOUTS[self._dbr].name} has no member 'nanoSeconds'")
-        return int.from_bytes(self._raw[8:12], "big")
-
-    @property
-    def timestamp(self) -> float:
-        """Seconds since the Unix epoch; a float64 keeps about 0.2 us."""
-        if not 14 <= self._dbr <= 20:
-            raise AttributeError(f"DBR_{LAYOUTS[self._dbr].name} has no member 'timestamp'")
-        _, _, seconds, nanoseconds = _STAMP.unpack_from(self._raw)
-        return float((seconds + EPICS_EPOCH_SECONDS) + nanoseconds * 1e-9)
 
 
 class CommandTable:
@@ -377,6 +286,10 @@ class StreamParser:
         How many more bytes the frame in progress needs at least; 0 between frames.
     error : RemoteProtocolError or None
         Set for good once framing is lost; the frames in front of that place were returned.
+    sinks : Sinks
+        Where updates go, by subscription id; empty at first.
+    touched : list
+        Sinks that got something; each is there once until it is emptied.
     """
 
     def __init__(self, table: CommandTable, limit: int) -> None:
@@ -391,7 +304,24 @@ class StreamParser:
         self._filled = 0
         self._swapped = 0
         self._offered = 0
+        self._sinks = Sinks()
+        self._touched: list[Any] = []
+        self._delivered = False
         self.error: Exception | None = None
+
+    @property
+    def sinks(self) -> Sinks:
+        return self._sinks
+
+    @property
+    def touched(self) -> list[Any]:
+        return self._touched
+
+    @touched.setter
+    def touched(self, sinks: list[Any]) -> None:
+        if not isinstance(sinks, list):
+            raise complain.not_list("touched", sinks)
+        self._touched = sinks
 
     @property
     def bytes_needed(self) -> int:
@@ -404,6 +334,7 @@ class StreamParser:
         if self.error is not None:
             raise self.error
         self._offered = 0
+        self._delivered = False
         view = memoryview(data).cast("B")
         out: list[Frame] = []
         pos, end = 0, len(view)
@@ -459,6 +390,7 @@ class StreamParser:
     def _parse(self, view: memoryview, pos: int, out: list[Frame]) -> int:
         """Frames from `view` at `pos`; returns the position of the first byte not used."""
         end = len(view)
+        sinks = self._sinks._by_id if _EVENT_ADD in self._table.value_commands else _NONE
         while True:
             if end - pos < 16:
                 self._need = 16
@@ -473,7 +405,7 @@ class StreamParser:
                 header = 24
             if size & 7:
                 self.error = complain.misaligned(fields[0], size)
-                if not out:
+                if not out and not self._delivered:
                     raise self.error
                 return pos
             if size > LARGE_PAYLOAD or size > self._limit:
@@ -482,11 +414,41 @@ class StreamParser:
             if end - pos < header + size:
                 self._need = header + size
                 return pos
+            start, pos = pos + header, pos + header + size
+            if sinks and fields[0] == _EVENT_ADD and size and fields[4] == _ECA_NORMAL:
+                sink = sinks.get(fields[5])
+                if sink is not None and sink._data_type == fields[2] and holds(fields[2], count, size):
+                    if isinstance(sink, Columns):
+                        sink._put(view[start:pos], count)
+                    else:
+                        frame = _frame(self._table, fields, size, count, header == 24)
+                        frame._payload = bytes(view[start:pos])
+                        sink._put_frame(frame)
+                    self._note(sink)
+                    continue
             frame = _frame(self._table, fields, size, count, header == 24)
             if size:
-                frame._payload = bytes(view[pos + header : pos + header + size])
+                frame._payload = bytes(view[start:pos])
             out.append(frame)
-            pos += header + size
+
+    def _note(self, sink: Any) -> None:
+        self._delivered = True
+        if sink._wake():
+            self._touched.append(sink)
+
+    def _finish(self, frame: Frame, out: list[Frame]) -> None:
+        """A large payload is complete."""
+        if frame._command == _EVENT_ADD in self._table.value_commands and frame._parameter1 == _ECA_NORMAL:
+            sink = self._sinks._by_id.get(frame._parameter2)
+            if (
+                sink is not None
+                and sink._data_type == frame._data_type
+                and holds(frame._data_type, frame._data_count, frame._payload_size)
+            ):
+                sink._put_frame(frame)
+                self._note(sink)
+                return
+        out.append(frame)
 
     def _begin_large(self, fields: tuple[int, ...], size: int, count: int, extended: bool, out: list[Frame]) -> None:
         self._need = 16
@@ -524,8 +486,8 @@ class StreamParser:
                 swap_inplace(self._big_view[self._swapped : stop], size)
                 self._swapped = stop
         if self._filled == len(self._big_view):
-            out.append(frame)
             self._big, self._big_view = None, memoryview(b"")
+            self._finish(frame, out)
 
 
 def is_live_update(subscriptions: dict[int, Any], frame: Frame) -> bool:
@@ -533,87 +495,3 @@ def is_live_update(subscriptions: dict[int, Any], frame: Frame) -> bool:
     found = subscriptions.get(frame._parameter2)
     frame._done = True
     return found is not None and frame._payload_size != 0 and bool(found._data_type == frame._data_type)
-
-
-def swap_inplace(buffer: Any, itemsize: int) -> None:
-    """Reverse the bytes of every element of a writable buffer (a no-op on a big-endian machine)."""
-    view = memoryview(buffer).cast("B")
-    _check_swap(len(view), itemsize)
-    if itemsize == 1 or not _SWAP or not len(view):
-        return
-    if _State.numpy is not None:
-        _State.numpy.frombuffer(view, f"u{itemsize}").byteswap(inplace=True)
-        return
-    items = array.array({2: "H", 4: "I", 8: "Q"}[itemsize])
-    items.frombytes(view)
-    items.byteswap()
-    view[:] = memoryview(items).cast("B")
-
-
-def _check_swap(length: int, itemsize: int) -> None:
-    if itemsize not in (1, 2, 4, 8):
-        raise complain.item_size(itemsize)
-    if length % itemsize:
-        raise complain.ragged(length, itemsize)
-
-
-def encode_payload(
-    name: str, dbr: int, data_count: int | None, data: Any, metadata: Any, trim: bool = False
-) -> tuple[bytes, int]:
-    """The padded payload and the element count of a value message (see :mod:`caproto._convert`)."""
-    encoded: tuple[bytes, int] = _State.encode(name, dbr, data_count, data, metadata, trim)
-    return encoded
-
-
-def pack_buffer(prefix: bytes, buffer: Any, itemsize: int, swap: bool) -> bytes:
-    """`prefix`, then the bytes of `buffer` (its elements reversed if `swap`), then zeros up to a multiple of 8."""
-    body: Any = memoryview(buffer).cast("B")
-    _check_swap(len(body), itemsize)
-    if swap and itemsize > 1 and _SWAP:
-        body = bytearray(body)
-        swap_inplace(body, itemsize)
-    return b"".join((prefix, body, bytes(-(len(prefix) + len(body)) & 7)))
-
-
-def pack_numbers(prefix: bytes, native: int, values: Any) -> bytes:
-    """`prefix`, then a sequence of Python numbers as big-endian elements, then zeros up to a multiple of 8."""
-    kind = NATIVES[native]
-    out = bytearray(prefix)
-    for index, value in enumerate(values):
-        try:
-            if native in (FLOAT, DOUBLE):
-                number = float(value)
-                if native == FLOAT and _FLOAT_LIMIT <= abs(number) < float("inf"):
-                    raise complain.element(native, index, value)
-                out += struct.pack(">" + kind.letter, number)
-            else:
-                whole = int(value)
-                if not kind.low <= whole <= kind.high or (isinstance(value, float) and whole != value):
-                    raise complain.element(native, index, whole if whole == value else value)
-                out += struct.pack(">" + kind.letter, whole)
-        except (TypeError, OverflowError, struct.error):
-            raise complain.element(native, index, value) from None
-        except ValueError as error:
-            if isinstance(error, CaprotoValueError):
-                raise
-            raise complain.element(native, index, value) from None
-    return bytes(out) + bytes(-len(out) & 7)
-
-
-def pack_strings(prefix: bytes, values: list[bytes], trim: bool) -> bytes:
-    """`prefix`, then 40-byte cells (a single one cut behind its NUL if `trim`), then zeros up to a multiple of 8."""
-    cells = []
-    for index, value in enumerate(values):
-        if len(value) > 40:
-            raise complain.long_string(index, len(value))
-        cells.append(value.ljust(40, b"\0"))
-    if trim and len(values) == 1:
-        cells[0] = cells[0][: min(40, len(values[0]) + 1)]
-    body = prefix + b"".join(cells)
-    return body + bytes(-len(body) & 7)
-
-
-def unpack_strings(payload: Any, offset: int, count: int) -> list[bytes]:
-    """`count` strings from 40-byte cells, each up to its NUL; cells beyond the payload are empty."""
-    data = bytes(payload)
-    return [data[at : at + 40].split(b"\0", 1)[0] for at in range(offset, offset + 40 * count, 40)]

@@ -69,3 +69,15 @@ def too_many_bytes(written: int, room: int) -> CaprotoValueError:
 
 def not_frame(cls: object) -> CaprotoTypeError:
     return CaprotoTypeError(f"{cls!r} is not a command class")
+
+
+def not_sink(value: object) -> CaprotoTypeError:
+    return CaprotoTypeError(f"{value!r} is neither an Inbox nor a Columns")
+
+
+def other_type(name: str, dbr: int, wanted: int) -> CaprotoValueError:
+    return CaprotoValueError(f"{name}: data_type {dbr} came, {LAYOUTS[wanted].name} ({wanted}) is collected here")
+
+
+def not_list(name: str, value: object) -> CaprotoTypeError:
+    return CaprotoTypeError(f"{name}={value!r} is not a list")

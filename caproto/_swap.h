@@ -111,4 +111,23 @@ static void caproto_swap(unsigned char *out, const unsigned char *in, size_t n, 
     }
 }
 
+/* Swap `length` bytes of each of n rows, `stride` bytes apart, to places one behind the other. */
+static inline void caproto_swap_rows(unsigned char *out, const unsigned char *in, size_t n, size_t stride,
+                                     size_t length, size_t size) {
+    size_t i;
+    if (stride == length) {
+        caproto_swap(out, in, n * length, size);
+    } else if (length == 8 && size == 8) {
+        for (i = 0; i < n; i++) {
+            uint64_t v;
+            memcpy(&v, in + i * stride, 8);
+            v = CAPROTO_WIRE_ORDER ? v : caproto_swap64(v);
+            memcpy(out + i * 8, &v, 8);
+        }
+    } else {
+        for (i = 0; i < n; i++)
+            caproto_swap(out + i * length, in + i * stride, length, size);
+    }
+}
+
 #endif

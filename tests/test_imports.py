@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "caproto"
 # From the bottom up.  A module may import from its own row and the rows in front of it.
 ROWS: tuple[tuple[str, ...], ...] = (
     ("_version", "_errors", "_constants", "_layout", "_complaints", "_ids", "_ipv4", "_json5", "_text"),
-    ("_codec", "_codec_py", "_wire"),
+    ("_codec", "_codec_py", "_codec_py_sinks", "_codec_py_values", "_wire"),
     (
         "_enums", "_status", "_environ", "_filters", "_headers", "_dbr", "_convert", "_backend",
         "_numpy_backend", "_array_backend", "_commands", "_data", "_log", "_utils", "_net", "_batch",
