@@ -14,46 +14,30 @@ from typing import Any
 
 from .._channel import ClientChannel
 from .._commands import (
-    AccessRightsResponse,
     ClearChannelRequest,
-    CreateChanResponse,
-    CreateChFailResponse,
-    EchoResponse,
-    ErrorResponse,
-    EventAddRequest,
-    EventAddResponse,
     EventCancelRequest,
     EventsOffRequest,
     EventsOnRequest,
-    Message,
     ReadNotifyResponse,
-    ReadResponse,
-    SearchResponse,
-    ServerDisconnResponse,
-    WriteNotifyResponse,
-    WriteRequest,
 )
-from .._enums import CLIENT, CONNECTED, DISCONNECTED, AccessRights
+from .._enums import DISCONNECTED, AccessRights
 from .._errors import (
     CaprotoError,
     CaprotoNetworkError,
     CaprotoTimeoutError,
-    ErrorResponseReceived,
     RemoteProtocolError,
 )
 from .._ids import ThreadsafeCounter
 from ._channel import CONNECTING, CREATING, IDLE, SEARCHING, SILENT, UP, Channel, Monitor, Request
 from ._discovery import Discovery
-from ._link import Address, Link, refusal, status_text
+from ._link import Address, Link
+from ._messages import HANDLERS, SEARCH_DELAY
 
 __all__ = ["ClientEngine"]
 
 logger = logging.getLogger("caproto.client")
 
 FOREVER = float("inf")
-#: Seconds before a channel is searched again after its server went away or refused it.
-SEARCH_DELAY = 0.1
-REFUSED_DELAY = 5.0
 
 
 class ClientEngine:
@@ -159,11 +143,11 @@ class ClientEngine:
         if link is not None:
             for monitor in list(channel.monitors):
                 self.cancel(monitor)
-            self._fail(link.take_channel(channel), CaprotoNetworkError(f"{channel.name}: the channel was closed"))
+            self.fail(link.take_channel(channel), CaprotoNetworkError(f"{channel.name}: the channel was closed"))
             link.channels.pop(channel.cid, None)
             if native is not None and channel.state == UP:
                 link.send(ClearChannelRequest(native._sid(), channel.cid))
-            self._leave(link)
+            self.leave(link)
         channel.link = channel.native = None
         channel.state = IDLE
 
@@ -175,13 +159,13 @@ class ClientEngine:
 
     def _search_for(self, channel: Channel, when: float) -> None:
         self.discovery.searcher.add(channel.cid, channel.name, when)
-        self._soon(when)
+        self.soon(when)
 
-    def _soon(self, when: float) -> None:
+    def soon(self, when: float) -> None:
         if when < self.next_time:
             self.next_time = when
 
-    def _leave(self, link: Link) -> None:
+    def leave(self, link: Link) -> None:
         """Close a circuit that has no channel any more, once everything is sent."""
         if not link.channels and not link.name_server and not link.closed:
             self.links.pop((link.address, link.priority), None)
@@ -246,7 +230,7 @@ class ClientEngine:
         link, _ = channel.require()
         request = Request(channel, "sign of life", on_done=on_done)
         link.ask(now, request)
-        self._soon(link.check(now))
+        self.soon(link.check(now))
         return request
 
     def _ask(self, link: Link, request: Request, waiting: dict[int, Request]) -> Request:
@@ -260,7 +244,7 @@ class ClientEngine:
         request.timeout = timeout
         request.deadline = now + timeout
         heapq.heappush(self._deadlines, (request.deadline, next(self._numbers), request))
-        self._soon(request.deadline)
+        self.soon(request.deadline)
 
     def give_up(self, request: Request, timeout: float) -> CaprotoTimeoutError:
         """Forget a request.  Returns what to tell who asked."""
@@ -281,12 +265,12 @@ class ClientEngine:
         if request.on_done is not None:
             self.finished.append(request)
 
-    def _finish(self, request: Request, response: Any) -> None:
+    def finish(self, request: Request, response: Any) -> None:
         if not request.done:
             request.response = response
             self._tell(request)
 
-    def _fail(self, requests: list[Request], error: CaprotoError) -> None:
+    def fail(self, requests: list[Request], error: CaprotoError) -> None:
         for request in requests:
             if not request.done:
                 request.error = error
@@ -299,7 +283,7 @@ class ClientEngine:
         monitor.channel = channel
         channel.monitors.append(monitor)
         if channel.connected:
-            self._start(monitor)
+            self.start(monitor)
 
     def cancel(self, monitor: Monitor) -> None:
         """End a subscription; what it has received so far stays in its sink."""
@@ -317,14 +301,14 @@ class ClientEngine:
         if monitor.request is not None and monitor.channel is not None and monitor.channel.link is not None:
             monitor.channel.link.sinks[monitor.request.subscriptionid] = sink
 
-    def _start(self, monitor: Monitor) -> None:
+    def start(self, monitor: Monitor) -> None:
         channel = monitor.channel
         assert channel is not None
         link, native = channel.require()
         try:
             request = monitor.request = monitor.compose(native)
         except CaprotoError as error:
-            self._refused(monitor, error)
+            self.refused(monitor, error)
             return
         if monitor.sink.data_type != request.data_type:
             monitor.new_sink(request.data_type)
@@ -340,7 +324,7 @@ class ClientEngine:
                 link.send(EventCancelRequest(request.data_type, native._sid(), request.subscriptionid))
         monitor.request = None
 
-    def _refused(self, monitor: Monitor, error: CaprotoError) -> None:
+    def refused(self, monitor: Monitor, error: CaprotoError) -> None:
         monitor.request = None
         monitor.owner.failed(error)
 
@@ -388,7 +372,7 @@ class ClientEngine:
     def datagram_received(self, data: Any, sender: Address, now: float) -> None:
         """Handle a datagram."""
         self.discovery.received(data, sender, now)
-        self._soon(self.discovery.searcher.next_time)
+        self.soon(self.discovery.searcher.next_time)
 
     def datagram_sent(self, destination: Address, error: OSError | None) -> None:
         """Note whether a datagram could be sent."""
@@ -413,11 +397,11 @@ class ClientEngine:
         link.channels[cid] = channel
         if link.up:
             link.send(channel.native.create())
-        self._finish_all(channel.finds)
+        self.finish_all(channel.finds)
 
-    def _finish_all(self, waiting: list[Request]) -> None:
+    def finish_all(self, waiting: list[Request]) -> None:
         for request in waiting:
-            self._finish(request, True)
+            self.finish(request, True)
         waiting.clear()
 
     def link_to(self, address: Address, priority: int, now: float) -> Link:
@@ -444,7 +428,7 @@ class ClientEngine:
             natives.append(channel.native.create())
         link.send(*natives)
         self.discovery.connected(link, now)
-        self._soon(min(link.check(now), self.discovery.searcher.next_time))
+        self.soon(min(link.check(now), self.discovery.searcher.next_time))
 
     def beacon(self, address: Address, *, healthy: bool, now: float) -> None:
         """A server was heard; if not `healthy`, something has happened to it or on the way."""
@@ -468,17 +452,17 @@ class ClientEngine:
         self.writable.pop(link, None)
         self.links.pop((link.address, link.priority), None)
         self.discovery.lost(link.address)
-        self._fail(link.take_all(), error)
+        self.fail(link.take_all(), error)
         for channel in list(link.channels.values()):
-            self._down(channel, error, now + SEARCH_DELAY)
+            self.down(channel, error, now + SEARCH_DELAY)
         link.channels.clear()
         link.circuit.disconnect()
-        self._soon(now + SEARCH_DELAY)
+        self.soon(now + SEARCH_DELAY)
         if link.name_server:
-            self._soon(now)
+            self.soon(now)
         logger.debug("%s", error)
 
-    def _down(self, channel: Channel, error: CaprotoError, when: float) -> None:
+    def down(self, channel: Channel, error: CaprotoError, when: float) -> None:
         """A channel has no server any more."""
         was_up = channel.state == UP
         for monitor in channel.monitors:
@@ -496,7 +480,7 @@ class ClientEngine:
         link.silent = True
         text = f"{link.where}: silent for {now - link.last_heard:.0f} s, and no answer to an ECHO"
         error = CaprotoTimeoutError(text)
-        self._fail(link.take_all(), error)
+        self.fail(link.take_all(), error)
         for channel in link.channels.values():
             channel.problem = error
             if channel.state == UP:
@@ -504,7 +488,7 @@ class ClientEngine:
                 self.changes.append((channel, "disconnected"))
         logger.warning("%s", text)
 
-    def _revived(self, link: Link) -> None:
+    def revived(self, link: Link) -> None:
         """A server answers again that was silent; subscriptions are renewed so that the newest values arrive."""
         link.silent = False
         for channel in link.channels.values():
@@ -513,8 +497,8 @@ class ClientEngine:
             channel.state, channel.problem = UP, None
             for monitor in list(channel.monitors):
                 self._stop(channel, monitor)
-                self._start(monitor)
-            self._finish_all(channel.connects)
+                self.start(monitor)
+            self.finish_all(channel.connects)
             self.changes.append((channel, "connected"))
 
     def link_received(self, link: Link, nbytes: int, now: float) -> None:
@@ -545,7 +529,7 @@ class ClientEngine:
             except RemoteProtocolError as error:
                 self._spoiled(link, command, error)
                 continue
-            handler = _HANDLERS.get(command.__class__)
+            handler = HANDLERS.get(command.__class__)
             if handler is not None:
                 handler(self, link, command, now)
             if link.closed:
@@ -555,126 +539,12 @@ class ClientEngine:
         """Let a message that breaks the rules fail its own request."""
         request = link.requests.pop(command.ioid, None) if isinstance(command, ReadNotifyResponse) else None
         if request is not None:
-            self._fail([request], error)
+            self.fail([request], error)
         else:
             logger.warning("%s", error)
-
-    # Messages of a circuit
-
-    def _created(self, link: Link, command: CreateChanResponse, now: float) -> None:
-        channel = link.channels.get(command.cid)
-        if channel is None or channel.native is None:
-            link.send(ClearChannelRequest(command.sid, command.cid))
-            return
-        if channel.native.states[CLIENT] is not CONNECTED or channel.state == UP:
-            return
-        channel.state, channel.problem, channel.refused, channel.ever_connected = UP, None, False, True
-        if channel.native.access_rights is not None:
-            channel.rights = channel.native.access_rights
-        self.changes.append((channel, "connected"))
-        self._finish_all(channel.connects)
-        for monitor in list(channel.monitors):
-            self._start(monitor)
-
-    def _rights(self, link: Link, command: AccessRightsResponse, now: float) -> None:
-        channel = link.channels.get(command.cid)
-        if channel is not None and channel.rights != command.access_rights:
-            channel.rights = command.access_rights
-            if channel.state == UP:
-                self.changes.append((channel, "rights"))
-
-    def _create_failed(self, link: Link, command: CreateChFailResponse, now: float) -> None:
-        channel = link.channels.pop(command.cid, None)
-        if channel is not None:
-            channel.refused = True
-            text = f"{channel.name}: refused by {link.where}, which has the record: wrong modifier or filter"
-            error = ErrorResponseReceived(text)
-            self._down(channel, error, now + REFUSED_DELAY)
-            self._fail(channel.connects, error)
-            channel.connects.clear()
-            self._leave(link)
-
-    def _removed(self, link: Link, command: ServerDisconnResponse, now: float) -> None:
-        channel = link.channels.pop(command.cid, None)
-        if channel is not None:
-            error = CaprotoNetworkError(f"{channel.name}: removed by its server {link.where}")
-            self._fail(link.take_channel(channel), error)
-            self._down(channel, error, now + SEARCH_DELAY)
-            self._leave(link)
-
-    def _answered(self, link: Link, command: Any, now: float) -> None:
-        request = link.requests.pop(command.ioid, None)
-        if request is None:
-            return
-        if isinstance(command, ReadResponse) or command.status.success:
-            self._finish(request, command)
-        else:
-            self._fail([request], refusal(request, link, status_text(command.status), ErrorResponseReceived))
-
-    def _updated(self, link: Link, command: EventAddResponse, now: float) -> None:
-        """An update that is not like the others: empty, or with a status."""
-        monitor = link.monitors.get(command.subscriptionid)
-        if monitor is None or monitor.channel is None:
-            return
-        if not command.status.success:
-            text = f"{monitor.channel.name}: update refused by {link.where}: {status_text(command.status)}"
-            monitor.owner.failed(ErrorResponseReceived(text))
-        elif monitor.sink.push(command):
-            self.touched.append(monitor.sink)
-            link.waiting.append(monitor.sink)
-
-    def _echoed(self, link: Link, command: EchoResponse, now: float) -> None:
-        request = link.echoes.popleft() if link.echoes else None
-        if not link.echoes:
-            link.echo_sent = None
-        link.trusts_beacons = True
-        if request is not None:
-            self._finish(request, command)
-        if link.silent and not link.echoes:
-            self._revived(link)
-        self._soon(link.check(now))
-
-    def _failed(self, link: Link, command: ErrorResponse, now: float) -> None:
-        original = command.original_request
-        number = original.parameter2
-        status, message = command.status, command.error_message
-        if original.command == EventAddRequest.ID:
-            monitor = link.monitors.get(number)
-            if monitor is not None and monitor.channel is not None:
-                link.stop(monitor)
-                name = monitor.channel.name
-                text = f"{name}: subscription refused by {link.where}: {status_text(status, message, name)}"
-                self._refused(monitor, ErrorResponseReceived(text))
-            return
-        waiting = link.writes if original.command == WriteRequest.ID else link.requests
-        request = waiting.pop(number, None)
-        if request is not None:
-            text = status_text(status, message, request.channel.name)
-            self._fail([request], refusal(request, link, text, ErrorResponseReceived))
-        else:
-            logger.warning("%s reports %s", link.where, status_text(status, message))
-
-    def _search_reply(self, link: Link, command: SearchResponse, now: float) -> None:
-        self.discovery.replied(link, command, now)
-        self._soon(self.discovery.searcher.next_time)
 
 
 def _is_full(sink: Any, parts: int) -> bool:
     """Whether at least one of `parts` parts of what a sink may keep is used; never if it keeps the newest only."""
     keep: int = sink.monitor.keep
     return keep > 1 and parts * len(sink) >= keep
-
-
-_HANDLERS: dict[type[Message], Callable[[ClientEngine, Link, Any, float], None]] = {
-    AccessRightsResponse: ClientEngine._rights,
-    CreateChanResponse: ClientEngine._created,
-    CreateChFailResponse: ClientEngine._create_failed,
-    ServerDisconnResponse: ClientEngine._removed,
-    ReadNotifyResponse: ClientEngine._answered,
-    ReadResponse: ClientEngine._answered,
-    WriteNotifyResponse: ClientEngine._answered,
-    EventAddResponse: ClientEngine._updated,
-    EchoResponse: ClientEngine._echoed,
-    ErrorResponse: ClientEngine._failed,
-    SearchResponse: ClientEngine._search_reply,
-}
