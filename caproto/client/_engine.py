@@ -330,21 +330,18 @@ class ClientEngine:
 
     def relieve(self, link: Link) -> None:
         """Ask a server for updates again when those that waited here were taken."""
-        link.waiting = [sink for sink in link.waiting if sink.waiting]
-        if link.events_off and not link.closed and not any(_is_full(sink, 8) for sink in link.waiting):
+        link.still_waiting()
+        if link.events_off and not link.closed and link.fill < 1 / 8:
             link.events_off = False
             link.send(EventsOnRequest())
 
     def _bound(self, link: Link) -> None:
         """Drop what is too much, the oldest first, and slow down a server whose updates nobody takes."""
-        link.waiting = waiting = [sink for sink in link.waiting if sink.waiting]
-        full = False
-        for sink in waiting:
-            keep = sink.monitor.keep
-            if len(sink) > keep:
-                sink.monitor.dropped += sink.trim(keep)
-            full = full or _is_full(sink, 2)
-        if full and not link.events_off:
+        link.still_waiting()
+        if link.fill > 1:
+            for sink in link.waiting:
+                sink.monitor.dropped += sink.trim(sink.monitor.keep)
+        if link.fill > 1 / 2 and not link.events_off:
             link.events_off = True
             link.send(EventsOffRequest())
 
@@ -512,7 +509,8 @@ class ClientEngine:
         touched = link.circuit.take_touched()
         if touched:
             self.touched += touched
-            link.waiting += touched
+            for sink in touched:
+                link.waiting[sink] = None
         if commands:
             self._commands(link, commands, now)
         if link.waiting:
@@ -542,9 +540,3 @@ class ClientEngine:
             self.fail([request], error)
         else:
             logger.warning("%s", error)
-
-
-def _is_full(sink: Any, parts: int) -> bool:
-    """Whether at least one of `parts` parts of what a sink may keep is used; never if it keeps the newest only."""
-    keep: int = sink.monitor.keep
-    return keep > 1 and parts * len(sink) >= keep

@@ -56,8 +56,11 @@ class Link:
         By IOID: those that wait for an answer; plain writes, which are only heard of when they fail.
     monitors : dict
         By subscription id.
-    waiting : list
-        Sinks with updates that nobody took so far.
+    waiting : dict
+        Sinks with updates that nobody took so far, as keys.
+    fill : float
+        The largest part of what one of them may keep that is used.  Newest-only subscriptions do not count:
+        they are meant to be slower than the server.
     events_off : bool
         Whether the server was asked to hold updates back.
     overdue : bool
@@ -84,7 +87,8 @@ class Link:
         self.writes: dict[int, Request] = {}
         self.echoes: deque[Request | None] = deque()
         self.monitors: dict[int, Monitor] = {}
-        self.waiting: list[Any] = []
+        self.waiting: dict[Any, None] = {}
+        self.fill = 0.0
         self.events_off = False
         self.overdue = False
         self.handle: Any = None
@@ -132,6 +136,20 @@ class Link:
             nbytes -= len(out.popleft())
         if nbytes:
             out[0] = out[0][nbytes:]
+
+    def still_waiting(self) -> None:
+        """Forget sinks that were emptied, and see how full the others are."""
+        fill = 0.0
+        for sink in list(self.waiting):
+            if not sink.waiting:
+                del self.waiting[sink]
+                continue
+            keep = sink.monitor.keep
+            if keep > 1:
+                fill = max(fill, len(sink) / keep)
+            elif len(sink) > 1:
+                sink.monitor.dropped += sink.trim(1)
+        self.fill = fill
 
     # Keep-alive (section 8.4)
 

@@ -105,7 +105,7 @@ def _updated(engine: ClientEngine, link: Link, command: EventAddResponse, now: f
         monitor.owner.failed(ErrorResponseReceived(text))
     elif monitor.sink.push(command):
         engine.touched.append(monitor.sink)
-        link.waiting.append(monitor.sink)
+        link.waiting[monitor.sink] = None
 
 
 def _echoed(engine: ClientEngine, link: Link, command: EchoResponse, now: float) -> None:

@@ -25,7 +25,7 @@ logger = logging.getLogger("caproto.client")
 #: Seconds that the reading thread waits at most for callbacks that are behind, before it goes on without them.
 GRACE = 0.1
 #: Part of what a subscription may keep that makes it wait.
-CROWDED = 8
+CROWDED = 1 / 8
 
 _running: weakref.WeakSet[ThreadingDriver] = weakref.WeakSet()
 
@@ -98,13 +98,9 @@ class ThreadingDriver(SelectorDriver):
             with self:
                 if not self.closed:
                     self.handle(ready)
-                crowded = [link for link in self.engine.links.values() if link.waiting and self._crowded(link)]
+                crowded = [link for link in self.engine.links.values() if link.fill > CROWDED]
             for link in crowded:
                 self._wait_for_callbacks(link)
-
-    @staticmethod
-    def _crowded(link: Link) -> bool:
-        return any(len(sink) * CROWDED > sink.monitor.keep > 1 for sink in link.waiting)
 
     def _wait_for_callbacks(self, link: Link) -> None:
         """Let callbacks catch up that are only a little slower than the server; the network holds the rest back.
@@ -114,7 +110,9 @@ class ThreadingDriver(SelectorDriver):
         if link.overdue:
             return
         self._relieved.clear()
-        if self._crowded(link) and not self._relieved.wait(GRACE):
+        with self:
+            link.still_waiting()
+        if link.fill > CROWDED and not self._relieved.wait(GRACE):
             link.overdue = True
 
     # Callbacks
@@ -170,7 +168,7 @@ class ThreadingDriver(SelectorDriver):
             link = subscription.pv.engine_channel.link
             if link is not None and (link.events_off or link.overdue):
                 self.engine.relieve(link)
-                link.overdue = link.overdue and self._crowded(link)
+                link.overdue = link.overdue and link.fill > CROWDED
         self._relieved.set()
         return taken
 
