@@ -1,0 +1,34 @@
+"""What a hook may ask of the library that runs it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar
+
+__all__ = ["AsyncLibraryLayer"]
+
+
+class AsyncLibraryLayer(ABC):
+    """The ``async_lib`` of startup, shutdown and scan hooks.
+
+    Attributes
+    ----------
+    name : str
+        Name of the library, such as ``"asyncio"``.
+    library : module
+        The library itself.
+    Event : type
+        An event with ``set``, ``clear``, ``is_set`` and ``await wait(timeout=None)``.
+    ThreadsafeQueue : type
+        A queue between threads and tasks: ``put`` and ``get`` from threads, ``await async_put`` and
+        ``await async_get`` from tasks.
+    """
+
+    name: ClassVar[str] = ""
+    library: ClassVar[Any] = None
+    Event: ClassVar[Any] = None
+    ThreadsafeQueue: ClassVar[Any] = None
+
+    @abstractmethod
+    async def sleep(self, seconds: float) -> None:
+        """Wait for a number of seconds, while everything else goes on."""

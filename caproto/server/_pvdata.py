@@ -1,0 +1,354 @@
+"""The PVs of a group: channel data with a name, hooks, and the fields of a record."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, Generic
+
+from .._data import (
+    ChannelByte,
+    ChannelChar,
+    ChannelData,
+    ChannelDouble,
+    ChannelEnum,
+    ChannelFloat,
+    ChannelInteger,
+    ChannelShort,
+    ChannelString,
+)
+from .._enums import AccessRights, ChannelType
+from .._errors import CaprotoKeyError
+from ._hooks import PARAMETERS
+from .typing import T_RecordFields
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ._group import PVGroup
+    from ._layer import AsyncLibraryLayer
+    from ._pvspec import PVSpec
+
+__all__ = [
+    "PvpropertyBoolEnum", "PvpropertyBoolEnumRO", "PvpropertyByte", "PvpropertyByteRO", "PvpropertyChar",
+    "PvpropertyCharRO", "PvpropertyData", "PvpropertyDouble", "PvpropertyDoubleRO", "PvpropertyEnum",
+    "PvpropertyEnumRO", "PvpropertyFloat", "PvpropertyFloatRO", "PvpropertyInteger", "PvpropertyIntegerRO",
+    "PvpropertyReadOnlyData", "PvpropertyShort", "PvpropertyShortRO", "PvpropertyString", "PvpropertyStringRO",
+]  # fmt: skip
+
+Job = Callable[["AsyncLibraryLayer"], Awaitable[Any]]
+
+
+class PvpropertyData(ChannelData, Generic[T_RecordFields]):
+    """What all PVs of groups have in common.
+
+    Parameters
+    ----------
+    pvname : str
+        The whole name of the PV.
+    group : PVGroup
+        The group it belongs to; what hooks get as ``self``.
+    pvspec : PVSpec
+        What it was made from.
+    doc : str, optional
+        What it is.
+    record : str or record class, optional
+        The record it poses as.  Its fields come into being when they are used.
+    logger : logging.Logger, optional
+        By default the group's.
+    **kwargs
+        As of the data class.
+
+    Attributes
+    ----------
+    getter, putter, startup, shutdown, scan : async callable or None
+        The hooks, bound to the group.
+    """
+
+    getter: Callable[[Any], Awaitable[Any]] | None = None
+    putter: Callable[[Any, Any], Awaitable[Any]] | None = None
+    startup: Callable[[Any, Any], Awaitable[Any]] | None = None
+    shutdown: Callable[[Any, Any], Awaitable[Any]] | None = None
+    scan: Callable[[Any, Any], Awaitable[Any]] | None = None
+    # What a field of a record does when it changes; set by the record.
+    on_write: Callable[[Any], Awaitable[None]] | None = None
+    _record_class: Any = None
+    _field_inst: Any = None
+    _logger: logging.Logger | None = None
+
+    def __init__(
+        self,
+        *,
+        pvname: str,
+        group: PVGroup,
+        pvspec: PVSpec,
+        doc: str | None = None,
+        record: str | type[T_RecordFields] | None = None,
+        logger: logging.Logger | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.pvname = pvname
+        self.group = group
+        self.pvspec = pvspec
+        if doc:
+            self.__doc__ = doc
+        if logger is not None:
+            self._logger = logger
+        if record is not None:
+            from .records import find_record
+
+            self._record_class = find_record(record)
+            kwargs.setdefault("reported_record_type", self._record_class.record_name_of_type)
+        for kind, attribute in _HOOKS.items():
+            hook = getattr(pvspec, kind)
+            if hook is not None:
+                setattr(self, attribute, partial(hook, group))
+        if self.getter is None and _overrides(group, "group_read"):
+            self.getter = group.group_read
+        if self.putter is None and _overrides(group, "group_write"):
+            self.putter = group.group_write
+        super().__init__(**kwargs)
+
+    @property
+    def name(self) -> str:
+        """The path of attributes that leads to the PV, beginning with the name of the group."""
+        owner = "" if self.group is None else f"{self.group.name}."
+        return f"{owner}{self.pvspec.attr or self.pvspec.name}"
+
+    @property
+    def log(self) -> logging.Logger:
+        """Where hooks may report what happens."""
+        if self._logger is not None:
+            return self._logger
+        return logging.getLogger(__name__) if self.group is None else self.group.log
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.pvname} value={self.value!r}>"
+
+    # Values -------------------------------------------------------------------------------------
+
+    async def read(self, data_type: ChannelType) -> Any:
+        """Run the getter, store what it returns unless that is None, and return (metadata, data)."""
+        if self.getter is not None:
+            value = await self.getter(self)
+            if value is not None:
+                # Reading does not write to the device: the putter is left out, everything else is checked.
+                accepted = await super().verify_value(value)
+                await self.write(value if accepted is None else accepted, verify_value=False)
+        return await super().read(data_type)
+
+    async def verify_value(self, value: Any) -> Any:
+        """Check a value and run the putter; return what is to be stored.
+
+        Raises
+        ------
+        SkipWrite
+            By the putter, if nothing is to be stored.
+        """
+        accepted = await super().verify_value(value)
+        if accepted is not None:
+            value = accepted
+        if self.putter is None:
+            return value
+        replaced = await self.putter(self, value)
+        return value if replaced is None else replaced
+
+    async def update_fields(self, value: Any) -> None:
+        """Let the record follow a new value of the PV, or the PV one of its record's fields."""
+        await super().update_fields(value)
+        if self.on_write is not None:
+            await self.on_write(value)
+        if self._field_inst is not None or getattr(self._record_class, "has_value_hook", False):
+            await self.field_inst.value_written(value)
+
+    async def write_metadata(self, *args: Any, **kwargs: Any) -> None:
+        """Change units, limits and the like; the fields of the record follow."""
+        await super().write_metadata(*args, **kwargs)
+        if self._field_inst is not None:
+            await self._field_inst.metadata_written()
+
+    async def publish(self, flags: Any) -> None:
+        """Tell subscribers of the PV, and of the fields that show its alarm and time."""
+        await super().publish(flags)
+        if self._field_inst is not None:
+            await self._field_inst.publish(flags)
+
+    # Records ------------------------------------------------------------------------------------
+
+    @property
+    def record_type(self) -> str | None:
+        """The record it poses as, if any."""
+        return None if self._record_class is None else str(self._record_class.record_name_of_type)
+
+    @property
+    def field_inst(self) -> Any:
+        """The fields of the record by attribute; None if it is none.  Each field is made on first use."""
+        if self._field_inst is None and self._record_class is not None:
+            self._field_inst = self._record_class(prefix=f"{self.pvname}.", parent=self)
+        return self._field_inst
+
+    @property
+    def fields(self) -> Mapping[str, Any]:
+        """The fields of the record by name; empty if it is none.  Each field is made on first use."""
+        return {} if self._record_class is None else self.field_inst.by_name
+
+    def get_field(self, field: str | None) -> Any:
+        """Return a field by name; VAL is the PV itself.
+
+        Raises
+        ------
+        CaprotoKeyError
+            If there is no such field.
+        """
+        if not field or field == "VAL":
+            return self
+        if self._record_class is None:
+            raise CaprotoKeyError(f"{self.pvname} has no field {field!r}, it is no record")
+        try:
+            return self.field_inst.by_name[field]
+        except KeyError:
+            raise CaprotoKeyError(f"{self.pvname}: record {self.record_type!r} has no field {field!r}") from None
+
+    # What a server runs -------------------------------------------------------------------------
+
+    def _jobs(self, kind: str) -> list[Job]:
+        hook = getattr(self, kind)
+        jobs: list[Job] = [partial(hook, self)] if hook is not None else []
+        if self._record_class is not None and self._record_class.may_have_jobs(self.pvspec):
+            for field in self.field_inst.fields_with_jobs():
+                jobs += field._jobs(kind)
+        return jobs
+
+    def _together(self, kind: str) -> Job | None:
+        jobs = self._jobs(kind)
+        return None if not jobs else jobs[0] if len(jobs) == 1 else partial(_run_all, jobs)
+
+    @property
+    def server_startup(self) -> Job | None:
+        """What to await when the server has started, called with the async layer; None if there is nothing."""
+        return self._together("startup")
+
+    @property
+    def server_shutdown(self) -> Job | None:
+        """What to await before the server ends, called with the async layer; None if there is nothing."""
+        return self._together("shutdown")
+
+    @property
+    def server_scan(self) -> Job | None:
+        """What to run as long as the server does, called with the async layer; None if there is nothing."""
+        return self._together("scan")
+
+
+_HOOKS = {kind: {"get": "getter", "put": "putter"}.get(kind, kind) for kind in PARAMETERS}
+
+
+def _overrides(group: Any, method: str) -> bool:
+    from ._group import PVGroup
+
+    return group is not None and getattr(type(group), method, None) is not getattr(PVGroup, method)
+
+
+async def _run_all(jobs: list[Job], async_lib: AsyncLibraryLayer) -> None:
+    """Run jobs side by side, in the idiom of the library."""
+    library = async_lib.library
+    if hasattr(library, "open_nursery"):
+        async with library.open_nursery() as nursery:
+            for job in jobs:
+                nursery.start_soon(job, async_lib)
+    else:
+        await library.gather(*(job(async_lib) for job in jobs))
+
+
+class PvpropertyReadOnlyData(PvpropertyData[T_RecordFields]):
+    """A PV that clients may only read; the IOC itself writes as it likes."""
+
+    def check_access(self, host: str, user: str) -> AccessRights:
+        """Return what a user on a host may do: reading at most."""
+        return super().check_access(host, user) & AccessRights.READ
+
+
+class PvpropertyChar(PvpropertyData[T_RecordFields], ChannelChar):
+    """Text of any length, as CHAR."""
+
+
+class PvpropertyByte(PvpropertyData[T_RecordFields], ChannelByte):
+    """Bytes, as CHAR."""
+
+    def _check_length(self, length: int) -> None:
+        if length:  # no bytes are a value, even if there is room for one only
+            super()._check_length(length)
+
+
+class PvpropertyShort(PvpropertyData[T_RecordFields], ChannelShort):
+    """16-bit integers."""
+
+
+class PvpropertyInteger(PvpropertyData[T_RecordFields], ChannelInteger):
+    """32-bit integers."""
+
+
+class PvpropertyFloat(PvpropertyData[T_RecordFields], ChannelFloat):
+    """32-bit floating point numbers."""
+
+
+class PvpropertyDouble(PvpropertyData[T_RecordFields], ChannelDouble):
+    """64-bit floating point numbers."""
+
+
+class PvpropertyString(PvpropertyData[T_RecordFields], ChannelString):
+    """Text of up to 39 characters, as STRING."""
+
+
+class PvpropertyEnum(PvpropertyData[T_RecordFields], ChannelEnum):
+    """One of some states; the first one, unless `value` says otherwise."""
+
+    def __init__(self, *, enum_strings: Any = None, value: Any = None, **kwargs: Any) -> None:
+        if value is None:
+            value = enum_strings[0] if enum_strings else 0
+        elif enum_strings and type(value) is int and 0 <= value < len(enum_strings):
+            value = enum_strings[value]
+        super().__init__(enum_strings=enum_strings, value=value, **kwargs)
+
+
+class PvpropertyBoolEnum(PvpropertyData[T_RecordFields], ChannelEnum):
+    """Off or on."""
+
+    def __init__(self, *, enum_strings: Any = None, **kwargs: Any) -> None:
+        super().__init__(enum_strings=enum_strings or ("Off", "On"), **kwargs)
+
+
+class PvpropertyCharRO(PvpropertyReadOnlyData[T_RecordFields], ChannelChar):
+    """Text of any length, as CHAR, for reading."""
+
+
+class PvpropertyByteRO(PvpropertyReadOnlyData[T_RecordFields], PvpropertyByte[T_RecordFields]):
+    """Bytes, as CHAR, for reading."""
+
+
+class PvpropertyShortRO(PvpropertyReadOnlyData[T_RecordFields], ChannelShort):
+    """16-bit integers for reading."""
+
+
+class PvpropertyIntegerRO(PvpropertyReadOnlyData[T_RecordFields], ChannelInteger):
+    """32-bit integers for reading."""
+
+
+class PvpropertyFloatRO(PvpropertyReadOnlyData[T_RecordFields], ChannelFloat):
+    """32-bit floating point numbers for reading."""
+
+
+class PvpropertyDoubleRO(PvpropertyReadOnlyData[T_RecordFields], ChannelDouble):
+    """64-bit floating point numbers for reading."""
+
+
+class PvpropertyStringRO(PvpropertyReadOnlyData[T_RecordFields], ChannelString):
+    """Text of up to 39 characters, as STRING, for reading."""
+
+
+class PvpropertyEnumRO(PvpropertyReadOnlyData[T_RecordFields], PvpropertyEnum[T_RecordFields]):
+    """One of some states, for reading."""
+
+
+class PvpropertyBoolEnumRO(PvpropertyReadOnlyData[T_RecordFields], PvpropertyBoolEnum[T_RecordFields]):
+    """Off or on, for reading."""

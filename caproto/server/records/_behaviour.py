@@ -1,0 +1,150 @@
+"""How the fields of a record and its PV hang together."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from ..._enums import ChannelType
+
+__all__ = ["FOLLOW", "METADATA", "ON_WRITE", "SHOW", "initial"]
+
+# Fields that are metadata of the PV.
+METADATA = {
+    "EGU": "units",
+    "PREC": "precision",
+    "HOPR": "upper_disp_limit",
+    "LOPR": "lower_disp_limit",
+    "HIHI": "upper_alarm_limit",
+    "HIGH": "upper_warning_limit",
+    "LOW": "lower_warning_limit",
+    "LOLO": "lower_alarm_limit",
+    "DRVH": "upper_ctrl_limit",
+    "DRVL": "lower_ctrl_limit",
+    "HLM": "upper_ctrl_limit",
+    "LLM": "lower_ctrl_limit",
+}
+# Dead-bands are attributes of the PV.
+DEADBANDS = {"MDEL": "value_atol", "ADEL": "log_atol"}
+# The names of the states of an enum; bi and bo have two.
+STATES = {"ZNAM": 0, "ONAM": 1}
+STATES |= {
+    f"{number}ST": index for index, number in enumerate("ZR ON TW TH FR FV SX SV EI NI TE EL TV TT FT FF".split())
+}
+# The limits of a PV are in force by themselves, with these severities.
+SEVERITIES = {"HHSV": "MAJOR", "LLSV": "MAJOR", "HSV": "MINOR", "LSV": "MINOR"}
+
+_FTVL = {
+    ChannelType.STRING: "STRING", ChannelType.INT: "SHORT", ChannelType.FLOAT: "FLOAT", ChannelType.ENUM: "ENUM",
+    ChannelType.CHAR: "UCHAR", ChannelType.LONG: "LONG", ChannelType.DOUBLE: "DOUBLE",
+}  # fmt: skip
+
+Show = Callable[[Any], Any]
+
+
+def _time(pv: Any) -> str:
+    return datetime.datetime.fromtimestamp(pv.timestamp).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+# What shows the alarm and the time.
+SHOW: dict[str, Show] = {
+    "STAT": lambda pv: int(pv.alarm.status),
+    "SEVR": lambda pv: int(pv.alarm.severity),
+    "AMSG": lambda pv: pv.alarm.alarm_string,
+    "ACKS": lambda pv: int(pv.alarm.severity_to_acknowledge),
+    "ACKT": lambda pv: int(pv.alarm.must_acknowledge_transient),
+    "TIME": _time,
+}
+
+
+def _last(pv: Any, value: Any) -> float | None:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None  # no number: the record has no such field either
+
+
+# What follows the value.
+FOLLOW: dict[str, Callable[[Any, Any], Any]] = {
+    "NORD": lambda pv, value: pv.calculate_length(value),
+    "MLST": _last,
+    "ALST": _last,
+    "LALM": _last,
+}
+# What the PV says about itself.
+_STATIC: dict[str, Show] = {
+    "NAME": lambda pv: pv.pvname,
+    "DESC": lambda pv: (pv.pvspec.doc or "").strip().split("\n")[0][:40],
+    "UDF": lambda pv: b"\0",
+    "NELM": lambda pv: pv.max_length,
+    "FTVL": lambda pv: _FTVL[pv.data_type],
+    "NORD": lambda pv: pv.length,
+}
+
+
+def initial(pv: Any, cls: Any, name: str) -> Any:
+    """Return what a field begins with because of its PV; None if the PV does not say."""
+    if name == "RTYP":
+        return cls.record_name_of_type
+    if name in METADATA:
+        return getattr(pv, METADATA[name], None)
+    if name in DEADBANDS:
+        return getattr(pv, DEADBANDS[name], None)
+    if name in STATES:
+        strings = getattr(pv, "enum_strings", ())
+        return strings[STATES[name]] if STATES[name] < len(strings) else None
+    if name in SEVERITIES:
+        return SEVERITIES[name]
+    show = SHOW.get(name) or _STATIC.get(name)
+    if show is not None:
+        return show(pv)
+    return _last(pv, pv.value) if name in FOLLOW else None
+
+
+# What a write to a field does ---------------------------------------------------------------------
+
+
+async def _write_metadata(fields: Any, name: str, value: Any) -> None:
+    if hasattr(fields.parent, METADATA[name]):
+        await fields.parent.write_metadata(**{METADATA[name]: value})
+
+
+async def _write_deadband(fields: Any, name: str, value: Any) -> None:
+    if hasattr(fields.parent, DEADBANDS[name]):
+        setattr(fields.parent, DEADBANDS[name], float(value))
+
+
+async def _write_state(fields: Any, name: str, value: Any) -> None:
+    pv, number = fields.parent, STATES[name]
+    strings = list(getattr(pv, "enum_strings", ()))
+    if pv.data_type == ChannelType.ENUM:
+        strings += [""] * (number + 1 - len(strings))
+        present = pv.raw_value
+        strings[number] = str(value)
+        await pv.write_metadata(enum_strings=strings)
+        if present == number:
+            await pv.write(present, verify_value=False)
+
+
+async def _process(fields: Any, name: str, value: Any) -> None:
+    """Process the record: its PV is written with the value it has."""
+    await fields.parent.write(fields.parent.value)
+
+
+async def _scan(fields: Any, name: str, value: Any) -> None:
+    field = fields.by_name["SCAN"]
+    text = field.enum_strings[field.get_raw_value(value)]
+    number, _, unit = text.partition(" ")
+    fields.scan_rate_sec = float(number) if unit.startswith("second") else None
+    if fields.scan_changed is not None:
+        fields.scan_changed.set()
+
+
+ON_WRITE: dict[str, Callable[[Any, str, Any], Awaitable[None]]] = {
+    **dict.fromkeys(METADATA, _write_metadata),
+    **dict.fromkeys(DEADBANDS, _write_deadband),
+    **dict.fromkeys(STATES, _write_state),
+    "PROC": _process,
+    "SCAN": _scan,
+}

@@ -1,0 +1,1 @@
+"""Fields of records, one module per type; see scripts/record_tables.py."""

@@ -1,0 +1,31 @@
+"""Fields of a bo record; made by scripts/record_tables.py from EPICS Base 7.0.10, do not edit."""
+
+FIELDS = (
+    ("VAL", "value", "ENUM", "", "", 0, "PP", "Current Value"),
+    ("OMSL", "output_mode_select", "MENU", "menuOmsl", "", 0, "", "Output Mode Select"),
+    ("DOL", "desired_output_loc", "INLINK", "", "", 0, "", "Desired Output Link"),
+    ("OUT", "output_specification", "OUTLINK", "", "", 0, "", "Output Specification"),
+    ("HIGH", "seconds_to_hold_high", "DOUBLE", "", "", 0, "", "Seconds to Hold High"),
+    ("ZNAM", "zero_name", "STRING", "", "", 26, "PP PROP", "Zero Name"),
+    ("ONAM", "one_name", "STRING", "", "", 26, "PP PROP", "One Name"),
+    ("RVAL", "raw_value", "ULONG", "", "", 0, "PP", "Raw Value"),
+    ("ORAW", "prev_raw_value", "ULONG", "", "", 0, "NOMOD", "prev Raw Value"),
+    ("MASK", "hardware_mask", "ULONG", "", "", 0, "NOMOD", "Hardware Mask"),
+    ("ZSV", "zero_error_severity", "MENU", "menuAlarmSevr", "", 0, "PP", "Zero Error Severity"),
+    ("OSV", "one_error_severity", "MENU", "menuAlarmSevr", "", 0, "PP", "One Error Severity"),
+    ("COSV", "change_of_state_sevr", "MENU", "menuAlarmSevr", "", 0, "PP", "Change of State Sevr"),
+    ("RBV", "readback_value", "ULONG", "", "", 0, "NOMOD", "Readback Value"),
+    ("ORBV", "prev_readback_value", "ULONG", "", "", 0, "NOMOD", "Prev Readback Value"),
+    ("MLST", "last_value_monitored", "USHORT", "", "", 0, "NOMOD", "Last Value Monitored"),
+    ("LALM", "last_value_alarmed", "USHORT", "", "", 0, "NOMOD", "Last Value Alarmed"),
+    ("SIOL", "simulation_output_link", "OUTLINK", "", "", 0, "", "Simulation Output Link"),
+    ("SIML", "simulation_mode_link", "INLINK", "", "", 0, "", "Simulation Mode Link"),
+    ("SIMM", "simulation_mode", "MENU", "menuSimm", "", 0, "MOD", "Simulation Mode"),
+    ("SIMS", "simulation_mode_severity", "MENU", "menuAlarmSevr", "", 0, "", "Simulation Mode Severity"),
+    ("OLDSIMM", "prev_simulation_mode", "MENU", "menuSimm", "", 0, "NOMOD", "Prev. Simulation Mode"),
+    ("SSCN", "sim_mode_scan", "MENU", "menuScan", "65535", 0, "", "Sim. Mode Scan"),
+    ("SDLY", "sim_mode_async_delay", "DOUBLE", "", "-1.0", 0, "", "Sim. Mode Async Delay"),
+    ("IVOA", "invalid_outpt_action", "MENU", "menuIvoa", "", 0, "", "INVALID outpt action"),
+    ("IVOV", "invalid_output_value", "USHORT", "", "", 0, "", "INVALID output value"),
+)
+DEVICES: tuple[str, ...] = ("Soft Channel", "Raw Soft Channel", "Async Soft Channel", "General Time", "Db State")

@@ -1,0 +1,1 @@
+"""The framework that IOCs are written in."""
