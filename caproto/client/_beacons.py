@@ -48,7 +48,8 @@ class Beacons:
         seen = self._seen.get(address)
         if seen is None:
             self._seen[address] = _Seen(beacon_id, now)
-            return News.NOTHING
+            # If there is a circuit already, this is not the server that was there before, or its network is new.
+            return News.CIRCUIT
         advance = (beacon_id - seen.beacon_id) & 0xFFFFFFFF
         if advance == 0 or advance >= 0x100000000 - 256:
             return News.NOTHING  # it took two routes

@@ -41,7 +41,9 @@ class Request:
     what : str
         For messages: "read", "write", "connection" ...
     command : Message or None
-        What was sent, if anything.
+        What was sent, if an answer to it is awaited.
+    ioid : int or None
+        Of what was sent.
     response : object
         The command that answered; True for what is not answered by a command.
     error : CaprotoError or None
@@ -49,7 +51,7 @@ class Request:
         Called by the skin with the request when it is done.
     """
 
-    __slots__ = ("channel", "command", "deadline", "error", "on_done", "response", "timeout", "what")
+    __slots__ = ("channel", "command", "deadline", "error", "ioid", "on_done", "response", "timeout", "what")
 
     def __init__(
         self,
@@ -61,6 +63,7 @@ class Request:
         self.channel = channel
         self.what = what
         self.command = command
+        self.ioid: int | None = None
         self.on_done = on_done
         self.response: Any = None
         self.error: CaprotoError | None = None
@@ -81,7 +84,7 @@ class Request:
     def timed_out(self, timeout: float) -> CaprotoTimeoutError:
         """Return an error that names the PV, its server and what was waited for."""
         channel = self.channel
-        if self.command is None:
+        if self.ioid is None:
             text = f"{channel.name}: no {self.what} within {timeout:g} s: {channel.waiting_for()}"
         else:
             awaited = "the end of a write" if self.what == "write" else f"the answer to a {self.what}"
@@ -212,7 +215,7 @@ class Channel:
 
     __slots__ = (
         "cid", "connects", "engine", "ever_connected", "finds", "link", "monitors", "name", "native", "owner",
-        "priority", "problem", "refused", "rights", "state", "warned",
+        "priority", "problem", "refused", "rights", "setbacks", "state", "warned",
     )  # fmt: skip
 
     def __init__(self, engine: ClientEngine, name: str, cid: int, priority: int, owner: Any) -> None:
@@ -229,6 +232,8 @@ class Channel:
         self.refused = False
         self.ever_connected = False
         self.warned = False
+        # Connections one after the other that did not last.
+        self.setbacks = 0
         self.monitors: list[Monitor] = []
         # Requests that wait for the connection, and for an answer to the search.
         self.connects: list[Request] = []

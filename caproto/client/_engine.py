@@ -18,7 +18,6 @@ from .._commands import (
     EventCancelRequest,
     EventsOffRequest,
     EventsOnRequest,
-    ReadNotifyResponse,
 )
 from .._enums import DISCONNECTED, AccessRights
 from .._errors import (
@@ -31,13 +30,20 @@ from .._ids import ThreadsafeCounter
 from ._channel import CONNECTING, CREATING, IDLE, SEARCHING, SILENT, UP, Channel, Monitor, Request
 from ._discovery import Discovery
 from ._link import Address, Link
-from ._messages import HANDLERS, SEARCH_DELAY
+from ._messages import HANDLERS, SEARCH_DELAY, spoiled
 
 __all__ = ["ClientEngine"]
 
 logger = logging.getLogger("caproto.client")
 
 FOREVER = float("inf")
+#: Seconds after which a connection counts as a good one, and the longest delays in which its channels are searched
+#: again if it was none: it was lost again soon, or could not be made.
+GOOD_CONNECTION = 10.0
+LONGEST_RECONNECT_DELAY = 1.0
+LONGEST_DELAY = 30.0
+#: Plain writes per circuit that a late error can be told of.
+REMEMBERED_WRITES = 1000
 
 
 class ClientEngine:
@@ -120,6 +126,7 @@ class ClientEngine:
         self._cids = ThreadsafeCounter(dont_clash_with=self.channels)
         # (deadline, number, request): for those whose asker does not wait.
         self._deadlines: list[tuple[float, int, Request]] = []
+        self._too_many_deadlines = 1024
         self._numbers = itertools.count()
 
     # Channels
@@ -134,27 +141,36 @@ class ClientEngine:
     def close(self, channel: Channel) -> None:
         """Close a channel and look for it no longer."""
         self.rest(channel)
-        self.channels.pop(channel.cid, None)
 
     def rest(self, channel: Channel) -> None:
         """Close a channel until :meth:`rouse`."""
         self.discovery.searcher.discard(channel.cid)
+        for monitor in list(channel.monitors):
+            self.cancel(monitor)
+        error = CaprotoNetworkError(f"{channel.name}: the channel was closed")
+        for waiting in (channel.connects, channel.finds):
+            self.fail(waiting, error)
+            waiting.clear()
+        # Answers about this CID may still be on their way, so it is not used again.
+        self.channels.pop(channel.cid, None)
         link, native = channel.link, channel.native
         if link is not None:
-            for monitor in list(channel.monitors):
-                self.cancel(monitor)
-            self.fail(link.take_channel(channel), CaprotoNetworkError(f"{channel.name}: the channel was closed"))
+            self.fail(link.take_channel(channel), error)
             link.channels.pop(channel.cid, None)
-            if native is not None and channel.state == UP:
+            if not link.up:
+                link.circuit.channels.pop(channel.cid, None)  # the server does not know of it
+            elif native is not None and channel.state in (UP, SILENT):
                 link.send(ClearChannelRequest(native._sid(), channel.cid))
             self.leave(link)
         channel.link = channel.native = None
-        channel.state = IDLE
+        channel.state, channel.rights = IDLE, AccessRights.NO_ACCESS
 
     def rouse(self, channel: Channel, now: float) -> None:
         """Look for a channel again that rests."""
         if channel.state == IDLE:
             channel.state = SEARCHING
+            channel.cid = self._cids()
+            self.channels[channel.cid] = channel
             self._search_for(channel, now)
 
     def _search_for(self, channel: Channel, when: float) -> None:
@@ -166,11 +182,23 @@ class ClientEngine:
             self.next_time = when
 
     def leave(self, link: Link) -> None:
-        """Close a circuit that has no channel any more, once everything is sent."""
-        if not link.channels and not link.name_server and not link.closed:
-            self.links.pop((link.address, link.priority), None)
-            link.closed = True
-            self.closing.append(link)
+        """Close a circuit that has no channel any more, once the server has confirmed that.
+
+        Before, what was written last may not have arrived, and a CREATE_CHAN may be without answer (section 11.3).
+        """
+        if link.channels or link.name_server or link.closed:
+            return
+        if not link.up or link.silent or not link.circuit.channels:
+            self._end(link, CaprotoNetworkError(f"{link.where}: closed, because no channel is left"))
+
+    def _end(self, link: Link, error: CaprotoError) -> None:
+        """Forget a circuit, and what is waited for there."""
+        link.closed = True
+        self.closing.append(link)
+        self.writable.pop(link, None)
+        self.links.pop((link.address, link.priority), None)
+        self.discovery.lost(link.address)
+        self.fail(link.take_all(), error)
 
     def when_connected(self, channel: Channel, on_done: Callable[[Request], object] | None = None) -> Request:
         """Return a request that is done when the channel is connected, or was refused by its server."""
@@ -223,7 +251,14 @@ class ClientEngine:
         link, native = channel.require()
         command = native.write(data, data_type, data_count, notify=notify, metadata=metadata)
         request = Request(channel, "write", command, on_done)
-        return self._ask(link, request, link.requests if notify else link.writes)
+        if notify:
+            return self._ask(link, request, link.requests)
+        self._ask(link, request, link.writes)
+        # Most will never be heard of: remember the last ones, and of those not what was written.
+        request.command = None
+        if len(link.writes) > REMEMBERED_WRITES:
+            del link.writes[next(iter(link.writes))]
+        return request
 
     def barrier(self, channel: Channel, now: float, on_done: Callable[[Request], object] | None = None) -> Request:
         """Send an ECHO; when it is answered the server has dealt with everything before it."""
@@ -236,6 +271,7 @@ class ClientEngine:
     def _ask(self, link: Link, request: Request, waiting: dict[int, Request]) -> Request:
         command: Any = request.command
         link.send(command)
+        request.ioid = command.ioid
         waiting[command.ioid] = request
         return request
 
@@ -243,22 +279,25 @@ class ClientEngine:
         """Let a request fail after `timeout` seconds, for an asker who does not wait for it."""
         request.timeout = timeout
         request.deadline = now + timeout
+        if len(self._deadlines) >= self._too_many_deadlines:
+            self._deadlines = [entry for entry in self._deadlines if not entry[2].done]
+            heapq.heapify(self._deadlines)
+            self._too_many_deadlines = max(1024, 2 * len(self._deadlines))
         heapq.heappush(self._deadlines, (request.deadline, next(self._numbers), request))
         self.soon(request.deadline)
 
     def give_up(self, request: Request, timeout: float) -> CaprotoTimeoutError:
         """Forget a request.  Returns what to tell who asked."""
-        channel, command = request.channel, request.command
+        channel = request.channel
         error = request.timed_out(timeout)
         request.error = request.error or error
         for waiting in (channel.connects, channel.finds):
             if request in waiting:
                 waiting.remove(request)
-        if channel.link is not None and command is not None:
-            number = command.ioid
+        if channel.link is not None and request.ioid is not None:
             for answers in (channel.link.requests, channel.link.writes):
-                if answers.get(number) is request:
-                    del answers[number]
+                if answers.get(request.ioid) is request:
+                    del answers[request.ioid]
         return error
 
     def _tell(self, request: Request) -> None:
@@ -293,6 +332,8 @@ class ClientEngine:
         monitor.channel = None
         channel.monitors.remove(monitor)
         self._stop(channel, monitor)
+        if channel.link is not None and channel.link.events_off:
+            self.relieve(channel.link)  # perhaps it was this one that was slow
 
     def reshape(self, monitor: Monitor, *, columns: bool) -> None:
         """Deliver updates as columns, or whole, from now on."""
@@ -320,7 +361,7 @@ class ClientEngine:
         link, native, request = channel.link, channel.native, monitor.request
         if link is not None:
             link.stop(monitor)
-            if native is not None and request is not None and channel.state == UP:
+            if native is not None and request is not None and channel.state in (UP, SILENT):
                 link.send(EventCancelRequest(request.data_type, native._sid(), request.subscriptionid))
         monitor.request = None
 
@@ -417,6 +458,7 @@ class ClientEngine:
         link.up = True
         link.circuit.our_address = our_address
         link.last_heard = now
+        link.since = now
         self.writable[link] = None
         natives = []
         for channel in link.channels.values():
@@ -433,7 +475,7 @@ class ClientEngine:
             if link.address == address and link.up:
                 if not healthy:
                     link.trusts_beacons = False
-                elif link.trusts_beacons and link.echo_sent is None:
+                elif link.trusts_beacons and link.probed is None:
                     link.last_heard = now
 
     def link_lost(self, link: Link, error: OSError | CaprotoError, now: float) -> None:
@@ -444,14 +486,13 @@ class ClientEngine:
             doing = "" if link.up else "cannot connect: "
             text = f"{link.where}: {doing}{error.strerror or error}"
             error = CaprotoNetworkError(error.errno, text) if error.errno else CaprotoNetworkError(text)
-        link.closed = True
-        self.closing.append(link)
-        self.writable.pop(link, None)
-        self.links.pop((link.address, link.priority), None)
-        self.discovery.lost(link.address)
-        self.fail(link.take_all(), error)
+        self._end(link, error)
+        lasted = link.since is not None and now - link.since >= GOOD_CONNECTION
         for channel in list(link.channels.values()):
-            self.down(channel, error, now + SEARCH_DELAY)
+            # A server that is found but cannot be used is not asked ten times a second.
+            channel.setbacks = 0 if lasted else channel.setbacks + 1
+            worst = LONGEST_DELAY if link.since is None else LONGEST_RECONNECT_DELAY
+            self.down(channel, error, now + min(SEARCH_DELAY * 2**channel.setbacks, worst))
         link.channels.clear()
         link.circuit.disconnect()
         self.soon(now + SEARCH_DELAY)
@@ -484,6 +525,7 @@ class ClientEngine:
                 channel.state = SILENT
                 self.changes.append((channel, "disconnected"))
         logger.warning("%s", text)
+        self.leave(link)
 
     def revived(self, link: Link) -> None:
         """A server answers again that was silent; subscriptions are renewed so that the newest values arrive."""
@@ -506,6 +548,7 @@ class ClientEngine:
             self.link_lost(link, error, now)
             return
         link.last_heard = now
+        link.trusts_beacons = True
         touched = link.circuit.take_touched()
         if touched:
             self.touched += touched
@@ -522,21 +565,12 @@ class ClientEngine:
             if command is DISCONNECTED:
                 self.link_lost(link, CaprotoNetworkError(f"{link.where}: the server closed the connection"), now)
                 return
+            handler = HANDLERS.get(command.__class__)
             try:
                 process(command)
-            except RemoteProtocolError as error:
-                self._spoiled(link, command, error)
-                continue
-            handler = HANDLERS.get(command.__class__)
-            if handler is not None:
-                handler(self, link, command, now)
+                if handler is not None:
+                    handler(self, link, command, now)
+            except CaprotoError as error:
+                spoiled(self, link, command, error, now)
             if link.closed:
                 return
-
-    def _spoiled(self, link: Link, command: Any, error: RemoteProtocolError) -> None:
-        """Let a message that breaks the rules fail its own request."""
-        request = link.requests.pop(command.ioid, None) if isinstance(command, ReadNotifyResponse) else None
-        if request is not None:
-            self.fail([request], error)
-        else:
-            logger.warning("%s", error)

@@ -81,11 +81,14 @@ class Link:
         self.name_server = False
         self.last_heard = now
         self.trusts_beacons = True
-        self.echo_sent: float | None = None
+        # When it was connected, and when it was asked whether it is there.
+        self.since: float | None = None
+        self.probed: float | None = None
         self.channels: dict[int, Channel] = {}
         self.requests: dict[int, Request] = {}
         self.writes: dict[int, Request] = {}
-        self.echoes: deque[Request | None] = deque()
+        # When each ECHO without answer was sent, and who waits for the answer.
+        self.echoes: deque[tuple[float, Request | None]] = deque()
         self.monitors: dict[int, Monitor] = {}
         self.waiting: dict[Any, None] = {}
         self.fill = 0.0
@@ -93,6 +96,7 @@ class Link:
         self.overdue = False
         self.handle: Any = None
         self._out: deque[memoryview] = deque()
+        self._blocked = False
         self.send(
             VersionRequest(priority, DEFAULT_PROTOCOL_VERSION),
             ClientNameRequest(engine.client_name),
@@ -129,11 +133,13 @@ class Link:
         return [out[i] for i in range(BUFFERS_PER_SEND)]
 
     def sent(self, nbytes: int, now: float) -> None:
-        """Note that the first `nbytes` of :meth:`next_buffers` were taken by the system; that is a sign of life."""
+        """Note that the first `nbytes` of :meth:`next_buffers` were taken by the system."""
         out = self._out
-        self.last_heard = now
+        if self._blocked:
+            self.last_heard = now  # there is room again, so the server reads
         while out and nbytes >= len(out[0]):
             nbytes -= len(out.popleft())
+        self._blocked = nbytes > 0
         if nbytes:
             out[0] = out[0][nbytes:]
 
@@ -141,7 +147,7 @@ class Link:
         """Forget sinks that were emptied, and see how full the others are."""
         fill = 0.0
         for sink in list(self.waiting):
-            if not sink.waiting:
+            if not sink.waiting or sink.monitor.channel is None:
                 del self.waiting[sink]
                 continue
             keep = sink.monitor.keep
@@ -155,36 +161,42 @@ class Link:
 
     def ask(self, now: float, request: Request | None = None) -> None:
         """Send an ECHO."""
-        if self.echo_sent is None:
-            self.echo_sent = now
-        self.echoes.append(request)
+        self.echoes.append((now, request))
         self.send(EchoRequest())
 
     def check(self, now: float) -> float:
         """Probe a server that is silent.  Returns when to look again."""
-        if not self.up or self.closed:
-            return FOREVER
-        if self.echo_sent is None:
+        if not self.up or self.closed or self.silent:
+            return FOREVER  # if it is silent only an answer helps
+        if self.probed is None:
             due = self.last_heard + self.engine.conn_tmo
             if now < due:
                 return due
+            self.probed = now
             self.ask(now)
-            return now + RESPONSIVENESS_TIMEOUT
-        deadline = max(self.echo_sent, self.last_heard) + RESPONSIVENESS_TIMEOUT
+        deadline = max(self.probed, self.last_heard) + RESPONSIVENESS_TIMEOUT
         if now < deadline:
             return deadline
-        if not self.silent:
-            self.engine.link_silent(self, now)
-            self.echo_sent = now
+        self.engine.link_silent(self, now)
+        if not self.closed:
             self.ask(now)
-        return FOREVER  # only an answer helps now
+        return FOREVER
+
+    def answered(self, now: float) -> tuple[Request | None, bool]:
+        """Note the answer to the oldest ECHO.  Returns who waits for it, and whether it came in time."""
+        self.probed = None
+        if not self.echoes:
+            return None, False
+        asked, request = self.echoes.popleft()
+        return request, now - asked <= RESPONSIVENESS_TIMEOUT
 
     def take_all(self) -> list[Request]:
         """Forget, and return, everything that waits for an answer."""
-        found = [*self.requests.values(), *self.writes.values(), *(echo for echo in self.echoes if echo is not None)]
+        echoes = [request for _, request in self.echoes if request is not None]
+        found = [*self.requests.values(), *self.writes.values(), *echoes]
         self.requests.clear()
         self.writes.clear()
-        self.echoes.clear()
+        self.echoes = deque((asked, None) for asked, _ in self.echoes)
         return found
 
     def take_channel(self, channel: Channel) -> list[Request]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from .._commands import (
     AccessRightsResponse,
     ClearChannelRequest,
+    ClearChannelResponse,
+    CreateChanRequest,
     CreateChanResponse,
     CreateChFailResponse,
     EchoResponse,
@@ -16,22 +18,25 @@ from .._commands import (
     EventAddRequest,
     EventAddResponse,
     Message,
+    ReadNotifyRequest,
     ReadNotifyResponse,
+    ReadRequest,
     ReadResponse,
     SearchResponse,
     ServerDisconnResponse,
+    WriteNotifyRequest,
     WriteNotifyResponse,
     WriteRequest,
 )
 from .._enums import CLIENT, CONNECTED
-from .._errors import CaprotoNetworkError, ErrorResponseReceived
+from .._errors import CaprotoError, CaprotoNetworkError, ErrorResponseReceived
 from ._channel import UP
 from ._link import Link, refusal, status_text
 
 if TYPE_CHECKING:
     from ._engine import ClientEngine
 
-__all__ = ["HANDLERS"]
+__all__ = ["HANDLERS", "SEARCH_DELAY", "spoiled"]
 
 logger = logging.getLogger("caproto.client")
 
@@ -40,10 +45,43 @@ SEARCH_DELAY = 0.1
 REFUSED_DELAY = 5.0
 
 
+def spoiled(engine: ClientEngine, link: Link, command: Any, error: CaprotoError, now: float) -> None:
+    """Let a message that breaks the rules fail what it is about, and nothing else."""
+    if isinstance(command, (ReadNotifyResponse, ReadResponse, WriteNotifyResponse)):
+        request = link.requests.pop(command.ioid, None)
+        if request is not None:
+            engine.fail([request], error)
+            return
+    elif isinstance(command, EventAddResponse):
+        monitor = link.monitors.get(command.subscriptionid)
+        if monitor is not None:
+            monitor.owner.failed(error)
+            return
+    elif isinstance(command, CreateChanResponse) and command.cid in link.channels:
+        _refuse(engine, link, command.cid, error, now)
+        return
+    logger.warning("%s", error)
+
+
+def _refuse(engine: ClientEngine, link: Link, cid: int, error: CaprotoError, now: float) -> None:
+    """A channel cannot be created."""
+    link.circuit.channels.pop(cid, None)
+    channel = link.channels.pop(cid, None)
+    if channel is not None:
+        channel.refused = True
+        engine.down(channel, error, now + REFUSED_DELAY)
+        engine.fail(channel.connects, error)
+        channel.connects.clear()
+    engine.leave(link)
+
+
 def _created(engine: ClientEngine, link: Link, command: CreateChanResponse, now: float) -> None:
     channel = link.channels.get(command.cid)
     if channel is None or channel.native is None:
-        link.send(ClearChannelRequest(command.sid, command.cid))
+        native = link.circuit.channels.get(command.cid)
+        if native is not None and native.states[CLIENT] is CONNECTED:
+            # It was closed before it was created.
+            link.send(ClearChannelRequest(command.sid, command.cid))
         return
     if channel.native.states[CLIENT] is not CONNECTED or channel.state == UP:
         return
@@ -53,6 +91,8 @@ def _created(engine: ClientEngine, link: Link, command: CreateChanResponse, now:
     engine.changes.append((channel, "connected"))
     engine.finish_all(channel.connects)
     for monitor in list(channel.monitors):
+        if monitor.sink.waiting:
+            link.waiting[monitor.sink] = None  # from an earlier connection
         engine.start(monitor)
 
 
@@ -65,15 +105,10 @@ def _rights(engine: ClientEngine, link: Link, command: AccessRightsResponse, now
 
 
 def _create_failed(engine: ClientEngine, link: Link, command: CreateChFailResponse, now: float) -> None:
-    channel = link.channels.pop(command.cid, None)
-    if channel is not None:
-        channel.refused = True
-        text = f"{channel.name}: refused by {link.where}, which has the record: wrong modifier or filter"
-        error = ErrorResponseReceived(text)
-        engine.down(channel, error, now + REFUSED_DELAY)
-        engine.fail(channel.connects, error)
-        channel.connects.clear()
-        engine.leave(link)
+    channel = link.channels.get(command.cid)
+    name = "" if channel is None else channel.name
+    text = f"{name}: refused by {link.where}, which has the record: wrong modifier or filter"
+    _refuse(engine, link, command.cid, ErrorResponseReceived(text), now)
 
 
 def _removed(engine: ClientEngine, link: Link, command: ServerDisconnResponse, now: float) -> None:
@@ -82,7 +117,11 @@ def _removed(engine: ClientEngine, link: Link, command: ServerDisconnResponse, n
         error = CaprotoNetworkError(f"{channel.name}: removed by its server {link.where}")
         engine.fail(link.take_channel(channel), error)
         engine.down(channel, error, now + SEARCH_DELAY)
-        engine.leave(link)
+    engine.leave(link)
+
+
+def _cleared(engine: ClientEngine, link: Link, command: ClearChannelResponse, now: float) -> None:
+    engine.leave(link)
 
 
 def _answered(engine: ClientEngine, link: Link, command: Any, now: float) -> None:
@@ -109,14 +148,13 @@ def _updated(engine: ClientEngine, link: Link, command: EventAddResponse, now: f
 
 
 def _echoed(engine: ClientEngine, link: Link, command: EchoResponse, now: float) -> None:
-    request = link.echoes.popleft() if link.echoes else None
-    if not link.echoes:
-        link.echo_sent = None
-    link.trusts_beacons = True
+    request, in_time = link.answered(now)
     if request is not None:
         engine.finish(request, command)
-    if link.silent and not link.echoes:
+    if link.silent and in_time:
         engine.revived(link)
+    elif link.silent and not link.echoes:
+        link.ask(now)  # a late answer is a sign of life, one in time is a proof
     engine.soon(link.check(now))
 
 
@@ -132,8 +170,19 @@ def _failed(engine: ClientEngine, link: Link, command: ErrorResponse, now: float
             text = f"{name}: subscription refused by {link.where}: {status_text(status, message, name)}"
             engine.refused(monitor, ErrorResponseReceived(text))
         return
-    waiting = link.writes if original.command == WriteRequest.ID else link.requests
-    request = waiting.pop(number, None)
+    cid = original.parameter1
+    if original.command == CreateChanRequest.ID and cid in link.channels:
+        name = link.channels[cid].name
+        text = f"{name}: refused by {link.where}: {status_text(status, message, name)}"
+        _refuse(engine, link, cid, ErrorResponseReceived(text), now)
+        return
+    if original.command == ClearChannelRequest.ID:
+        link.circuit.channels.pop(number, None)  # gone all the same (section 11.3)
+        engine.leave(link)
+    waiting = {WriteRequest.ID: link.writes}.get(original.command)
+    if original.command in _ANSWERED:
+        waiting = link.requests
+    request = waiting.pop(number, None) if waiting is not None else None
     if request is not None:
         text = status_text(status, message, request.channel.name)
         engine.fail([request], refusal(request, link, text, ErrorResponseReceived))
@@ -146,12 +195,16 @@ def _search_reply(engine: ClientEngine, link: Link, command: SearchResponse, now
     engine.soon(engine.discovery.searcher.next_time)
 
 
+#: Requests that have an IOID and an answer.
+_ANSWERED = (ReadNotifyRequest.ID, ReadRequest.ID, WriteNotifyRequest.ID)
+
 #: By the class of the command.
 HANDLERS: dict[type[Message], Callable[[ClientEngine, Link, Any, float], None]] = {
     AccessRightsResponse: _rights,
     CreateChanResponse: _created,
     CreateChFailResponse: _create_failed,
     ServerDisconnResponse: _removed,
+    ClearChannelResponse: _cleared,
     ReadNotifyResponse: _answered,
     ReadResponse: _answered,
     WriteNotifyResponse: _answered,

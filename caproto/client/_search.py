@@ -54,6 +54,7 @@ class Searcher:
         count = 1
         while count < 18 and FIRST_GAP * 2**count <= longest:
             count += 1
+        self._longest = longest
         self._levels: list[dict[int, str]] = [{} for _ in range(count)]
         self._due = [FOREVER] * count
         self._level_of: dict[int, int] = {}
@@ -93,12 +94,10 @@ class Searcher:
         level = self._level_of.pop(cid, None)
         if level is not None:
             del self._levels[level][cid]
-        if self._round:
-            self._round.discard(cid)
+        if cid in self._round:
+            self._round.remove(cid)
             if not self._round:
-                # All answered: what else is due need not wait.
-                self._grow()
-                self.next_time = 0.0
+                self.next_time = 0.0  # what else is due need not wait
 
     def answered(self, cid: int, sequence: int | None, now: float) -> None:
         """Note that a server has a name; `sequence` is the number that its datagram repeats, if any."""
@@ -110,6 +109,8 @@ class Searcher:
             self._deviation += (abs(error) - self._deviation) / 4
         if self._level_of.get(cid, 0) > BOOST_LEVEL:
             self.boost(now)
+        if self._round == {cid}:
+            self._grow()  # all answered
         self.discard(cid)
 
     def boost(self, now: float) -> None:
@@ -174,7 +175,8 @@ class Searcher:
                     return requests
                 requests.append(request)
                 self._round.add(cid)
-                self._put(min(level + 1, last), cid, names.pop(cid), now + self.round_trip * 2**level)
+                gap = min(self.round_trip * 2**level, self._longest)
+                self._put(min(level + 1, last), cid, names.pop(cid), now + gap)
         return requests
 
     def _put(self, level: int, cid: int, name: str, due: float) -> None:
