@@ -21,7 +21,9 @@ def configure(**settings: Any) -> None:
     ``metadata_class``, ``statuses``, ``severities``, ``strings``, ``array_class``: what metadata, alarms,
     strings and arrays of the standard library become; ``mode`` ('unset', 'array', 'numpy', 'custom'),
     ``numpy``, ``dtypes`` and ``convert``: the array backend; ``ensure_backend``: called when the first array
-    is needed; ``encode``: the encoder of whatever is not a plain sequence of numbers.
+    is needed; ``encode``: the encoder that takes everything; ``structures`` (by DBR type) and ``stamp_class``: the
+    ctypes classes whose instances are metadata in wire order already; ``status_code``: any form of a status as
+    a number.
     """
 
 class Frame:
@@ -81,6 +83,21 @@ class Frame:
     def __bytes__(self) -> bytes: ...
     def __len__(self) -> int:
         """Length on the wire, in bytes."""
+
+class UpdateFrame(Frame):
+    """A frame that is built from the fields of an update (section 3.7); ``status`` in any form, by ``status_code``."""
+
+    def __init__(
+        self,
+        data: Any,
+        data_type: int,
+        data_count: int | None,
+        status: Any,
+        subscriptionid: int,
+        *,
+        metadata: Any = None,
+    ) -> None:
+        """Errors as :func:`encode_payload`; CaprotoValueError names a header field that does not fit."""
 
 def field(slot: str, mapping: dict[int, Any] | None = None, default: Callable[[int], Any] | None = None) -> Any:
     """A read-only attribute that shows one header field.

@@ -9,12 +9,13 @@ import array
 import struct
 
 cimport cython
-from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cpython.buffer cimport PyBUF_FORMAT, PyBUF_ND, PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cpython.bytearray cimport PyByteArray_AS_STRING, PyByteArray_FromStringAndSize
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.dict cimport PyDict_GetItem
 from cpython.float cimport PyFloat_AS_DOUBLE
 from cpython.list cimport PyList_GET_ITEM, PyList_GET_SIZE
+from cpython.long cimport PyLong_AsLongLongAndOverflow
 from cpython.number cimport PyNumber_Index
 from cpython.object cimport PyObject
 from libc.stdint cimport int16_t, int64_t, uint16_t, uint32_t, uint64_t
@@ -117,6 +118,11 @@ cdef object convert = None
 cdef object strings_class = list
 cdef object ensure_backend_hook = None
 cdef object encode_hook = None
+cdef tuple structures = ()
+cdef object stamp_class = None
+cdef object status_hook = None
+cdef object ndarray_class = None
+cdef const char *KINDS = "shfHBid"
 cdef dict MODES = {"unset": MODE_UNSET, "array": MODE_ARRAY, "numpy": MODE_NUMPY, "custom": MODE_CUSTOM}
 
 
@@ -124,6 +130,7 @@ def configure(**settings):
     """Tell the codec which classes to build results from (see ``_codec.pyi``)."""
     global metadata_class, statuses, severities, mode, numpy_module, numpy_dtypes
     global array_class, convert, strings_class, ensure_backend_hook, encode_hook
+    global structures, stamp_class, ndarray_class, status_hook
     for name, value in settings.items():
         if name == "metadata_class":
             metadata_class = value
@@ -137,6 +144,7 @@ def configure(**settings):
                 _import_array()
         elif name == "numpy":
             numpy_module = value
+            ndarray_class = value.ndarray
         elif name == "dtypes":
             numpy_dtypes = value
         elif name == "array_class":
@@ -147,6 +155,12 @@ def configure(**settings):
             strings_class = value
         elif name == "ensure_backend":
             ensure_backend_hook = value
+        elif name == "structures":
+            structures = value
+        elif name == "stamp_class":
+            stamp_class = value
+        elif name == "status_code":
+            status_hook = value
         elif name == "encode":
             encode_hook = value
 
@@ -180,6 +194,12 @@ cdef class _View:
 
 cdef uint32_t number_of(str name, object value, int bits) except? 0xFFFFFFFF:
     cdef long long number
+    cdef int overflow = 0
+    if type(value) is int:
+        number = PyLong_AsLongLongAndOverflow(value, &overflow)
+        if overflow or number < 0 or number >> bits:
+            raise complain.field_range(name, value, bits)
+        return <uint32_t>number
     try:
         number = PyNumber_Index(value)
     except (TypeError, ValueError, OverflowError):
@@ -221,8 +241,7 @@ cdef class Frame:
         self._payload_size = number_of("payload_size", payload_size, 32)
         self._data_type = number_of("data_type", data_type, 16)
         self._data_count = number_of("data_count", data_count, 32)
-        self._parameter1 = number_of("parameter1", parameter1, 32)
-        self._parameter2 = number_of("parameter2", parameter2, 32)
+        self.set_parameters(parameter1, parameter2)
         self._payload = payload
         self._extended = extended
         self._whole = None
@@ -232,13 +251,32 @@ cdef class Frame:
 
     def _encode(self, command, data, data_type, data_count, parameter1, parameter2, metadata, trim):
         """Set every field of a message with values."""
-        cdef object payload = quick_payload(data_type, data_count, data, metadata)
-        cdef object count
+        self.encode(command, data, data_type, data_count, parameter1, parameter2, metadata, trim)
+
+    cdef int encode(
+        self, object command, object data, object data_type, object data_count, object parameter1, object parameter2,
+        object metadata, object trim,
+    ) except -1:
+        cdef Py_ssize_t number = 0
+        cdef object payload = quick_payload(data_type, data_count, data, metadata, &number)
         if payload is None:
             payload, count = encode_hook(type(self).__name__, data_type, data_count, data, metadata, trim)
-        else:
-            count = len(data)
-        self._fill(command, len(payload), data_type, count, parameter1, parameter2, payload)
+            self._fill(command, len(payload), data_type, count, parameter1, parameter2, payload)
+            return 0
+        self._command = number_of("command", command, 16)
+        self._payload_size = <uint32_t>len(<bytes>payload)
+        self._data_type = <uint32_t>data_type
+        self._data_count = <uint32_t>number
+        self.set_parameters(parameter1, parameter2)
+        self._payload = payload
+        self._extended = False
+        self._whole = None
+        return 0
+
+    cdef int set_parameters(self, object parameter1, object parameter2) except -1:
+        self._parameter1 = number_of("parameter1", parameter1, 32)
+        self._parameter2 = number_of("parameter2", parameter2, 32)
+        return 0
 
     def _set(self, str name, value, int bits):
         setattr(self, "_" + name, number_of(name, value, bits))
@@ -313,6 +351,16 @@ cdef class Frame:
 
     def __len__(self):
         return self.header_size() + len(self._payload)
+
+
+@cython.no_gc
+cdef class UpdateFrame(Frame):
+    """What a server makes most of: a frame that is built from the fields of an update."""
+
+    def __init__(self, data, data_type, data_count, status, subscriptionid, *, metadata=None):
+        if type(status) is not int:
+            status = status_hook(status)
+        self.encode(_EVENT_ADD, data, data_type, data_count, status, subscriptionid, metadata, False)
 
 
 cdef inline Py_ssize_t whole_end(uint32_t dbr, uint64_t count, Py_ssize_t size) noexcept:
@@ -876,61 +924,115 @@ def swap_inplace(buffer, itemsize):
 
 def encode_payload(str name, dbr, data_count, data, metadata, trim=False):
     """The padded payload and the element count of a value message (see :mod:`caproto._convert`)."""
-    quick = quick_payload(dbr, data_count, data, metadata)
-    return (quick, len(data)) if quick is not None else encode_hook(name, dbr, data_count, data, metadata, trim)
+    cdef Py_ssize_t count = 0
+    quick = quick_payload(dbr, data_count, data, metadata, &count)
+    return (quick, count) if quick is not None else encode_hook(name, dbr, data_count, data, metadata, trim)
 
 
-cdef bytes quick_payload(object dbr, object data_count, object data, object metadata):
-    """The form that servers build most, without a detour through Python; None if this is not it, or is wrong.
+cdef bytes quick_payload(object dbr, object data_count, object data, object metadata, Py_ssize_t *count):
+    """The forms that servers build most, without a detour through Python; None if this is not one, or is wrong.
 
-    That is a tuple or list of numbers whose metadata is None or a tuple of status, severity, seconds, nanoseconds.
+    Those are a tuple or list of numbers, a float, an int, or a short ndarray of just the right type, whose metadata is
+    None, a DBR structure of this type, a tuple of status, severity, seconds and nanoseconds, or one of status,
+    severity and TimeStamp.  What is wrong is said by the encoder that takes everything.
     """
     cdef uint32_t number
-    cdef Py_ssize_t count
-    cdef bytes prefix
-    if not isinstance(dbr, int) or not 0 <= dbr < 21 or not (type(data) is tuple or type(data) is list):
+    cdef Py_ssize_t offset, size, total
+    cdef bytes out
+    cdef unsigned char *at
+    cdef _View view = None
+    cdef int overflow = 0
+    cdef long long kind
+    if not isinstance(dbr, int):
         return None
-    number = dbr
-    count = len(data)
-    if NATIVE[number] == _STRING or not (data_count is None or data_count == count):
+    kind = PyLong_AsLongLongAndOverflow(dbr, &overflow)
+    if overflow or not 0 <= kind <= 34:
         return None
-    prefix = quick_prefix(number, VALUE_OFFSET[number], metadata)
-    if prefix is None:
+    number = <uint32_t>kind
+    if NATIVE[number] == _STRING:
         return None
+    if type(data) is tuple or type(data) is list:
+        count[0] = len(data)
+    elif type(data) is float or type(data) is int:
+        data = (data,)
+        count[0] = 1
+    elif ndarray_class is not None and type(data) is ndarray_class:
+        view = array_view(data, NATIVE[number])
+        if view is None:
+            return None
+        count[0] = view.size // ITEM_SIZE[number]
+    else:
+        return None
+    if data_count is not None and (type(data_count) is not int or <object>data_count != count[0]):
+        return None
+    offset, size = VALUE_OFFSET[number], ITEM_SIZE[number]
+    total = (offset + count[0] * size + 7) & ~7
+    out = PyBytes_FromStringAndSize(NULL, total)
+    at = <unsigned char *>PyBytes_AS_STRING(out)
+    memset(at, 0, offset)
+    memset(at + offset + count[0] * size, 0, total - offset - count[0] * size)
+    if not quick_prefix(at, number, offset, metadata):
+        return None
+    if view is not None:
+        caproto_swap(at + offset, view.data, view.size, size)
+        view.drop()
+        return out
     try:
-        return pack_numbers(prefix, NATIVE[number], data)
+        write_numbers(at + offset, NATIVE[number], data, count[0])
     except CaprotoConversionError:
         # Said again, with the command's name, by the form that takes everything.
         return None
-
-
-cdef bytes quick_prefix(uint32_t dbr, Py_ssize_t offset, object metadata):
-    cdef bytes out
-    cdef unsigned char *at
-    cdef long long[4] fields
-    cdef object item
-    cdef int index = 0
-    if metadata is None:
-        if not offset:
-            return b""
-        out = PyBytes_FromStringAndSize(NULL, offset)
-        memset(PyBytes_AS_STRING(out), 0, offset)
-        return out
-    if type(metadata) is not tuple or not 14 <= dbr <= 20 or len(<tuple>metadata) != 4:
-        return None
-    for item in <tuple>metadata:
-        if not isinstance(item, int) or not 0 <= item <= (0x7FFF if index < 2 else 0xFFFFFFFF):
-            return None
-        fields[index] = item
-        index += 1
-    out = PyBytes_FromStringAndSize(NULL, offset)
-    at = <unsigned char *>PyBytes_AS_STRING(out)
-    memset(at, 0, offset)
-    caproto_put16(at, <uint32_t>fields[0])
-    caproto_put16(at + 2, <uint32_t>fields[1])
-    caproto_put32(at + 4, <uint32_t>fields[2])
-    caproto_put32(at + 8, <uint32_t>fields[3])
     return out
+
+
+cdef _View array_view(object data, int native):
+    """The memory of an ndarray that needs nothing but a swap; None for any other, and for one that is not small."""
+    cdef _View view = _View.__new__(_View)
+    try:
+        view.take(data, PyBUF_FORMAT | PyBUF_ND)
+    except (BufferError, ValueError):
+        return None
+    if view.view.format[0] != KINDS[native] or view.view.format[1] or view.size >= _NOGIL_BYTES:
+        return None
+    return view
+
+
+cdef bint quick_prefix(unsigned char *at, uint32_t dbr, Py_ssize_t offset, object metadata) except -1:
+    cdef object item
+    cdef int index = 0, overflow = 0
+    cdef long long number
+    cdef Py_ssize_t size
+    if metadata is None or not offset:
+        return metadata is None
+    if type(metadata) is not tuple:
+        return len(structures) > dbr and type(metadata) is structures[dbr] and copy_structure(at, offset, metadata)
+    size = len(<tuple>metadata)
+    if not 14 <= dbr <= 20 or not 3 <= size <= 4:
+        return False
+    for item in <tuple>metadata:
+        if index == 2 and size == 3:
+            return type(item) is stamp_class and copy_structure(at + 4, 8, item)
+        if not isinstance(item, int):
+            return False
+        number = PyLong_AsLongLongAndOverflow(item, &overflow)
+        if overflow or number < 0 or number > (0x7FFF if index < 2 else 0xFFFFFFFF):
+            return False
+        if index < 2:
+            caproto_put16(at + 2 * index, <uint32_t>number)
+        else:
+            caproto_put32(at + 4 * index - 4, <uint32_t>number)
+        index += 1
+    return True
+
+
+cdef bint copy_structure(unsigned char *at, Py_ssize_t size, object structure) except -1:
+    """The bytes of a ctypes structure, which are in wire order."""
+    cdef Py_buffer view
+    PyObject_GetBuffer(structure, &view, PyBUF_SIMPLE)
+    if view.len == size:
+        memcpy(at, view.buf, size)
+    PyBuffer_Release(&view)
+    return view.len == size
 
 
 def pack_buffer(bytes prefix not None, buffer, itemsize, swap):
@@ -970,22 +1072,27 @@ def pack_buffer(bytes prefix not None, buffer, itemsize, swap):
 
 def pack_numbers(bytes prefix not None, int native, values):
     """`prefix`, then a sequence of Python numbers as big-endian elements, then zeros up to a multiple of 8."""
-    cdef Py_ssize_t head = len(prefix), count = len(values), size, total, index = 0
+    cdef Py_ssize_t head = len(prefix), count = len(values), size = ITEM_SIZE[native], total
     cdef bytes out
     cdef unsigned char *at
+    total = (head + count * size + 7) & ~7
+    out = PyBytes_FromStringAndSize(NULL, total)
+    at = <unsigned char *>PyBytes_AS_STRING(out)
+    memcpy(at, PyBytes_AS_STRING(prefix), head)
+    memset(at + head + count * size, 0, total - head - count * size)
+    write_numbers(at + head, native, values, count)
+    return out
+
+
+cdef int write_numbers(unsigned char *at, int native, object values, Py_ssize_t count) except -1:
+    """At most `count` numbers as big-endian elements."""
+    cdef Py_ssize_t size = ITEM_SIZE[native], index = 0
     cdef object value
     cdef double real
     cdef float narrow
     cdef uint64_t bits = 0
     cdef uint32_t bits32 = 0
     cdef long long whole
-    size = (0, 2, 4, 2, 1, 4, 8)[native]
-    total = (head + count * size + 7) & ~7
-    out = PyBytes_FromStringAndSize(NULL, total)
-    at = <unsigned char *>PyBytes_AS_STRING(out)
-    memcpy(at, PyBytes_AS_STRING(prefix), head)
-    memset(at + head + count * size, 0, total - head - count * size)
-    at += head
     for value in values:
         if index >= count:
             break
@@ -1008,7 +1115,9 @@ def pack_numbers(bytes prefix not None, int native, values):
                 at[0] = <unsigned char>(whole & 0xFF)
         at += size
         index += 1
-    return out
+    # A sequence that is shorter than it said.
+    memset(at, 0, (count - index) * size)
+    return 0
 
 
 cdef double real_of(int native, Py_ssize_t index, object value) except? -1.0:
@@ -1027,6 +1136,12 @@ cdef double real_of(int native, Py_ssize_t index, object value) except? -1.0:
 
 cdef long long whole_of(int native, Py_ssize_t index, object value) except? -1:
     cdef object whole
+    cdef long long number
+    cdef int overflow = 0
+    if type(value) is int:
+        number = PyLong_AsLongLongAndOverflow(value, &overflow)
+        if not overflow and LOW[native] <= number <= HIGH[native]:
+            return number
     try:
         whole = int(value)
     except (TypeError, ValueError, OverflowError):

@@ -42,6 +42,7 @@ __all__ = [
     "MetadataBase",
     "Sinks",
     "StreamParser",
+    "UpdateFrame",
     "configure",
     "data_field",
     "encode_payload",
@@ -211,6 +212,26 @@ class Frame:
                     )
                 self._metadata = State.metadata_class(layout.dbr, self._prefix(layout.value_offset))
         return self._metadata
+
+
+class UpdateFrame(Frame):
+    """What a server makes most of: a frame that is built from the fields of an update."""
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        data: Any,
+        data_type: int,
+        data_count: int | None,
+        status: Any,
+        subscriptionid: int,
+        *,
+        metadata: Any = None,
+    ) -> None:
+        if type(status) is not int:
+            status = State.status_code(status)
+        self._encode(_EVENT_ADD, data, data_type, data_count, status, subscriptionid, metadata, False)
 
 
 def field(slot: str, mapping: dict[int, Any] | None = None, default: Callable[[int], Any] | None = None) -> Any:

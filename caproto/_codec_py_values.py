@@ -36,6 +36,9 @@ class State:
     strings: Any = list
     ensure_backend: Any = None
     encode: Any = None
+    structures: tuple[Any, ...] = ()
+    stamp_class: Any = None
+    status_code: Any = None
 
 
 def configure(**settings: Any) -> None:

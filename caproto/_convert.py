@@ -90,6 +90,8 @@ def _encode_ndarray(native: int, values: Any, prefix: bytes) -> tuple[bytes, int
     from ._numpy_backend import native_dtypes, numpy_module
 
     numpy = numpy_module()
+    # The codec takes plain arrays by itself once it knows numpy; it never imports it.
+    codec.configure(numpy=numpy)
     wanted = native_dtypes()[native]
     flat = numpy.ascontiguousarray(values).reshape(-1)
     if flat.dtype.newbyteorder("=") != wanted:
@@ -145,9 +147,10 @@ def encode_metadata(name: str, dbr: int, metadata: Any) -> bytes:
     if metadata is None:
         return bytes(layout.value_offset)
     if isinstance(metadata, codec.MetadataBase):
-        if metadata._dbr == dbr:
-            return bytes(metadata)
-        metadata = metadata.to_dict()
+        known: Any = metadata
+        if known._dbr == dbr:
+            return bytes(known)
+        metadata = known.to_dict()
     if isinstance(metadata, (bytes, bytearray, memoryview)) or hasattr(metadata, "DBR_ID"):
         raw = bytes(metadata)
         if len(raw) > layout.value_offset or layout.value_offset - len(raw) > 4:

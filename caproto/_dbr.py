@@ -229,7 +229,7 @@ def _enum_strings(count: int, raw: bytes) -> tuple[bytes, ...]:
     return tuple(_text(raw[at * size : (at + 1) * size]) for at in range(max(0, min(count, MAX_ENUM_STATES))))
 
 
-class Metadata(codec.MetadataBase):  # type: ignore[misc,name-defined,unused-ignore]
+class Metadata(codec.MetadataBase):
     """What stands in front of a received value: alarm, time, units, limits (section 4.3).
 
     Members are attributes, as numbers or bytes; ``status`` and ``severity`` are enum members where the number is
@@ -401,4 +401,6 @@ codec.configure(
     statuses=tuple(AlarmStatus),
     severities=tuple(AlarmSeverity),
     strings=DbrStringArray,
+    structures=tuple(DBR_TYPES.values()),
+    stamp_class=TimeStamp,
 )

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import importlib
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._errors import CaprotoValueError
+
+__all__ = ["MODULES", "codec", "codec_name", "codec_reasons"]
 
 MODULES = {"cython": "caproto._codec", "python": "caproto._codec_py"}
 
@@ -28,5 +30,10 @@ def _choose(wanted: str) -> tuple[Any, str, dict[str, str]]:
     raise ImportError(f"CAPROTO_CODEC={wanted} was asked for but cannot be had ({why})")
 
 
+_chosen, codec_name, codec_reasons = _choose(os.environ.get("CAPROTO_CODEC") or "auto")
 #: The codec module in use, its name, and why others were not taken.
-codec, codec_name, codec_reasons = _choose(os.environ.get("CAPROTO_CODEC") or "auto")
+if TYPE_CHECKING:
+    # Calls are checked against the contract that both codecs keep.
+    from . import _codec as codec
+else:
+    codec = _chosen

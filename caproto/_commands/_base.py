@@ -52,7 +52,7 @@ def read_text(payload: Any) -> str:
     return bytes(payload).split(b"\0", 1)[0].decode(STR_ENC)
 
 
-class Message(codec.Frame):  # type: ignore[misc,name-defined,unused-ignore]
+class Message(codec.Frame):
     """One Channel Access message.
 
     ``bytes(command)`` is the message on the wire, ``len(command)`` its length in bytes.  Two commands are equal when
@@ -81,7 +81,7 @@ class Message(codec.Frame):  # type: ignore[misc,name-defined,unused-ignore]
             header.command, header.payload_size, header.data_type, header.data_count,
             header.parameter1, header.parameter2, payload, isinstance(header, ExtendedMessageHeader),
         )  # fmt: skip
-        self.sender_address = sender_address  # type: ignore[misc]
+        self.sender_address = sender_address
         if validate:
             self.validate()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from typing import Any
+from typing import Any, ClassVar
 
 from .._enums import REQUEST, RESPONSE, AccessRights, SubscriptionType
 from .._errors import CaprotoValueError
@@ -125,6 +125,7 @@ class ClearChannelResponse(_Clear):
 
 class _ReadRequest(Message):
     __slots__ = ()
+    ID: ClassVar[int]
     DIRECTION = REQUEST
     FIELDS = ("data_type", "data_count", "sid", "ioid")
     data_type = dbr_type()
@@ -191,6 +192,7 @@ class ReadResponse(ValueMessage):
 
 class _Write(ValueMessage):
     __slots__ = ()
+    ID: ClassVar[int]
     DIRECTION = REQUEST
     FIELDS = ("data", "data_type", "data_count", "sid", "ioid", "metadata")
     sid = number("parameter1")
@@ -316,10 +318,37 @@ class EventAddRequest(Message):
         return SubscriptionType(self.payload_struct.mask)
 
 
-class EventAddResponse(ValueMessage):
+def _update(
+    data: Any, data_type: int, data_count: int | None, status: Status, subscriptionid: int, *, metadata: Any = None
+) -> None:
+    """The parameters of an EventAddResponse."""
+
+
+class _Signature:
+    """``inspect.signature`` of a class whose constructor may be compiled."""
+
+    def __get__(self, command: Any, owner: type) -> Any:
+        if owner.__init__ is not codec.UpdateFrame.__init__:  # type: ignore[misc]
+            raise AttributeError("__signature__")
+        import inspect
+
+        return inspect.signature(_update)
+
+
+class EventAddResponse(codec.UpdateFrame, ValueMessage):
     """An update of a subscription, or the confirmation that it was cancelled (section 3.7).
 
     A confirmation has no payload and carries the SID where an update has its status.
+
+    Parameters
+    ----------
+    data : tuple, list, number, str, ndarray, array.array or bytes-like
+    data_type : int
+    data_count : int or None
+        Must agree with `data`; None takes its length.
+    status : CAStatus, CAStatusCode or int
+    subscriptionid : int
+    metadata : None, tuple, mapping, DBR structure or bytes
     """
 
     __slots__ = ()
@@ -329,17 +358,7 @@ class EventAddResponse(ValueMessage):
     status = status_field()
     subscriptionid = number("parameter2")
 
-    def __init__(
-        self,
-        data: Any,
-        data_type: int,
-        data_count: int | None,
-        status: Status,
-        subscriptionid: int,
-        *,
-        metadata: Any = None,
-    ) -> None:
-        self._encode(1, data, data_type, data_count, _code(status), subscriptionid, metadata, False)
+    __signature__ = _Signature()
 
     def _shown(self, name: str) -> str:
         if not self._payload_size and self._data_count and name in ("data", "status", "metadata"):
@@ -383,3 +402,6 @@ class EventCancelResponse(Message):
         super().validate()
         if self._payload_size:
             raise CaprotoValueError(f"EventCancelResponse: payload_size is {self._payload_size}, not 0")
+
+
+codec.configure(status_code=status_to_code)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from .._constants import STR_ENC
 from .._enums import REQUEST, RESPONSE
 from .._errors import CaprotoValueError
@@ -12,6 +14,7 @@ from ._base import Message, number, padded_text, read_text
 
 class _Name(Message):
     __slots__ = ()
+    ID: ClassVar[int]
     DIRECTION = REQUEST
     HAS_PAYLOAD = True
     FIELDS = ("name",)
@@ -42,6 +45,7 @@ class HostNameRequest(_Name):
 
 class _Bare(Message):
     __slots__ = ()
+    ID: ClassVar[int]
 
     def __init__(self) -> None:
         self._fill(self.ID, 0, 0, 0, 0, 0)

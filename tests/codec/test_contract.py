@@ -60,11 +60,13 @@ def test_parameters_agree(kind: str, name: str) -> None:
     if kind == "cython" and name.rpartition(".")[2].startswith("__"):
         pytest.skip("the special methods of a compiled class do not show their parameters")
     parameters = inspect.signature(resolve(load(kind), name)).parameters.values()
-    assert node.args.vararg is None and not node.args.kwonlyargs
-    stated = [argument.arg for argument in node.args.args]
-    optional = stated[len(stated) - len(node.args.defaults) :]
+    assert node.args.vararg is None and all(node.args.kw_defaults)
+    plain, keywords = ([argument.arg for argument in part] for part in (node.args.args, node.args.kwonlyargs))
+    stated = plain + keywords
+    optional = plain[len(plain) - len(node.args.defaults) :] + keywords
     named = [parameter for parameter in parameters if parameter.kind is not parameter.VAR_KEYWORD]
     assert [parameter.name for parameter in named] == stated
+    assert [parameter.name for parameter in named if parameter.kind is parameter.KEYWORD_ONLY] == keywords
     assert [parameter.name for parameter in named if parameter.default is not parameter.empty] == optional
     assert (node.args.kwarg is not None) == (len(named) != len(parameters))
 
