@@ -7,6 +7,7 @@
 * ``no``: do not try; the wheel is pure Python.
 """
 
+import glob
 import os
 import sys
 
@@ -56,7 +57,7 @@ class build_codec(build_ext):
 codec = Extension(
     "caproto._codec",
     sources=["caproto/_codec.pyx"],
-    depends=["caproto/_swap.h", "caproto/_codec_sinks.pxi"],
+    depends=["caproto/_swap.h", *sorted(glob.glob("caproto/_codec_*.pxi"))],
     include_dirs=["caproto", *numpy_include()],
     define_macros=[("NPY_NO_DEPRECATED_API", "NPY_2_0_API_VERSION")],
     extra_compile_args=compile_args(),
