@@ -55,7 +55,7 @@ class CallbackHandler:
         token = next(self._tokens)
         self.callbacks[token] = (func, adapt_old_callback_signature(func, set()))
         if run and self._last is not None:
-            self.pv.context.call(func, *self._last)
+            self.pv.context.call(func, *self._last, pv=self.pv)
         return token
 
     def remove_callback(self, token: int) -> Any:
@@ -66,7 +66,7 @@ class CallbackHandler:
         """Call all of them."""
         self._last = args
         for _, func in list(self.callbacks.values()):
-            self.pv.context.call(func, *args)
+            self.pv.context.call(func, *args, pv=self.pv)
 
 
 class Block:
@@ -160,6 +160,11 @@ class SubscriptionBase(CallbackHandler):
         """Whether anybody wants updates."""
         return bool(self.callbacks or self.block_callbacks)
 
+    @property
+    def _wants_whole(self) -> bool:
+        """Whether anybody wants updates one by one."""
+        return bool(self.callbacks)
+
     def add_callback(self, func: Callable[..., Any], run: bool = True) -> int:
         """Call ``func(subscription, response)``, or ``func(response)``, with each update, in order.
 
@@ -175,7 +180,7 @@ class SubscriptionBase(CallbackHandler):
             adapted = adapt_old_callback_signature(func, set())
             self.callbacks[token] = (func, adapted)
             if run and self.most_recent_response is not None and self.monitor.channel is not None:
-                self.pv.context.call(adapted, self, self.most_recent_response)
+                self.pv.context.call(adapted, self, self.most_recent_response, pv=self.pv)
             self._reform(now)
         return token
 
@@ -204,7 +209,7 @@ class SubscriptionBase(CallbackHandler):
         token = next(self._tokens)
         self.error_callbacks[token] = func
         if self.error is not None:
-            self.pv.context.call(func, self, self.error)
+            self.pv.context.call(func, self, self.error, pv=self.pv)
         return token
 
     def _reform(self, now: float) -> None:
@@ -214,7 +219,7 @@ class SubscriptionBase(CallbackHandler):
             engine.cancel(monitor)
             self.most_recent_response = None
             return
-        columns = not self.callbacks
+        columns = not self._wants_whole
         if columns != monitor.columns:
             engine.reshape(monitor, columns=columns)
         if monitor.channel is None:
@@ -243,7 +248,7 @@ class SubscriptionBase(CallbackHandler):
         if not self.error_callbacks:
             self.log.error("%s", error)
         for func in list(self.error_callbacks.values()):
-            self.pv.context.call(func, self, error)
+            self.pv.context.call(func, self, error, pv=self.pv)
 
     def process(self, *args: Any) -> None:
         """Call the callbacks with one update."""
@@ -257,7 +262,7 @@ class SubscriptionBase(CallbackHandler):
         if not isinstance(sink, codec.Columns):
             self.most_recent_response = taken[-1]
             if self.block_callbacks:
-                self._run_blocks(sink.data_type, _as_columns(sink.data_type, taken))
+                self._run_blocks(sink.data_type, as_columns(sink.data_type, taken))
             self.run(taken)
         else:
             self._run_blocks(sink.data_type, taken)
@@ -282,7 +287,7 @@ class SubscriptionBase(CallbackHandler):
                 call_safely(self.pv.name, func, self, block)
 
 
-def _as_columns(data_type: int, responses: list[Any]) -> list[tuple[int, Any, Any, Any, Any]]:
+def as_columns(data_type: int, responses: list[Any]) -> list[tuple[int, Any, Any, Any, Any]]:
     columns = codec.Columns(data_type)
     for response in responses:
         columns.push(response)

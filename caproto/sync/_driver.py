@@ -15,10 +15,11 @@ from typing import Any
 from .._errors import CaprotoNetworkError, RemoteProtocolError
 from .._net import bcast_socket
 from ..client import ClientEngine, Link
+from ..client._driver import DriverBase, send_waiting
 from ..client._settings import engine_from_environment
 from .repeater import spawn_repeater
 
-__all__ = ["SelectorDriver"]
+__all__ = ["SelectorDriver", "link_socket", "search_socket"]
 
 logger = logging.getLogger("caproto.client")
 
@@ -32,7 +33,29 @@ _IN_PROGRESS = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
 _UDP_BUFFER = 4 * 1024 * 1024
 
 
-class SelectorDriver:
+def search_socket() -> socket.socket:
+    """Return a UDP socket for searches, with a port of its own, which never blocks."""
+    sock: socket.socket = bcast_socket()
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _UDP_BUFFER)
+        sock.bind(("", 0))
+    except OSError as error:
+        sock.close()
+        raise CaprotoNetworkError(error.errno, f"cannot prepare the search socket: {error}") from error
+    return sock
+
+
+def link_socket() -> socket.socket:
+    """Return a TCP socket, not connected so far, which never blocks."""
+    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    return sock
+
+
+class SelectorDriver(DriverBase):
     """Sockets of one client.
 
     Parameters
@@ -56,15 +79,15 @@ class SelectorDriver:
         self.selector = selectors.DefaultSelector()
         # Another thread, or a signal handler, wakes the selector up by a byte.
         self._waker, self._wakened = socket.socketpair()
-        self._udp = bcast_socket()
         try:
-            for sock in (self._waker, self._wakened, self._udp):
-                sock.setblocking(False)
-            self._udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _UDP_BUFFER)
-            self._udp.bind(("", 0))
-        except OSError as error:
-            self.close()
-            raise CaprotoNetworkError(error.errno, f"cannot prepare the search socket: {error}") from error
+            self._udp = search_socket()
+        except CaprotoNetworkError:
+            self._waker.close()
+            self._wakened.close()
+            self.selector.close()
+            raise
+        self._waker.setblocking(False)
+        self._wakened.setblocking(False)
         self.selector.register(self._wakened, selectors.EVENT_READ, self._woken)
         self.selector.register(self._udp, selectors.EVENT_READ, self._datagrams)
         if repeater:
@@ -105,27 +128,6 @@ class SelectorDriver:
             self.engine.tick(now)
         self.flush()
 
-    def flush(self) -> None:
-        """Do to sockets what the engine asks for."""
-        engine = self.engine
-        while engine.opening or engine.datagrams or engine.writable or engine.closing:
-            if engine.opening:
-                opening, engine.opening = engine.opening, []
-                for link in opening:
-                    self._open(link)
-            if engine.datagrams:
-                datagrams, engine.datagrams = engine.datagrams, []
-                for data, destination in datagrams:
-                    self._send_datagram(data, destination)
-            if engine.writable:
-                writable, engine.writable = engine.writable, {}
-                for link in writable:
-                    self._write(link)
-            if engine.closing:
-                closing, engine.closing = engine.closing, []
-                for link in closing:
-                    self._close(link)
-
     def _woken(self, events: int) -> None:
         try:
             while len(self._wakened.recv(4096)) == 4096:
@@ -158,10 +160,7 @@ class SelectorDriver:
     # TCP
 
     def _open(self, link: Link) -> None:
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        sock.setblocking(False)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock = link_socket()
         code = sock.connect_ex(link.address)
         if code not in _IN_PROGRESS:
             sock.close()
@@ -202,9 +201,7 @@ class SelectorDriver:
         if sock is None or link.closed:
             return
         try:
-            while link.wants_write:
-                buffers = link.next_buffers()
-                link.sent(sock.send(buffers[0]) if len(buffers) == 1 else sock.sendmsg(buffers), self.now())
+            send_waiting(link, sock, self.now())
         except BlockingIOError:
             pass
         except OSError as error:
