@@ -1,7 +1,7 @@
-"""The incumbent to compare with: caproto 1.3.0 in a virtual environment of its own, used only from outside.
+"""The others to compare with, each in a virtual environment of its own and used only from outside.
 
-``CAPROTO_PEERS`` names the directory that holds it (default: a directory in the user's cache). Run this file
-to create it and print what it contains.
+``CAPROTO_PEERS`` names the directory that holds them (default: a directory in the user's cache). Run this file
+to create them and print what they contain.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+#: caproto 1.x has this package's own name, so it never shares an environment with anybody.
 REQUIREMENTS = ("caproto==1.3.0", "numpy")
+#: The clients on libca; they get along with each other.
+LIBCA_REQUIREMENTS = ("aioca", "cothread", "numpy", "pyepics")
 
 
 def peers_directory() -> Path:
@@ -23,14 +26,23 @@ def peers_directory() -> Path:
 
 def incumbent_python() -> Path:
     """The interpreter that imports caproto 1.3.0; installs it on first use."""
+    return _python(peers_directory(), REQUIREMENTS)
+
+
+def libca_python() -> Path:
+    """The interpreter that imports aioca, cothread and pyepics; installs them on first use."""
     directory = peers_directory()
+    return _python(directory.with_name(f"{directory.name}-libca"), LIBCA_REQUIREMENTS)
+
+
+def _python(directory: Path, requirements: tuple[str, ...]) -> Path:
     python = directory / "bin" / "python"
     done = directory / "installed"
     if not done.exists():
-        print(f"installing {', '.join(REQUIREMENTS)} into {directory}", file=sys.stderr)
+        print(f"installing {', '.join(requirements)} into {directory}", file=sys.stderr)
         make = [sys.executable, "-m", "venv", "--clear", str(directory)]
         subprocess.run(make, check=True, stdout=sys.stderr)
-        subprocess.run([str(python), "-m", "pip", "install", "-q", *REQUIREMENTS], check=True, stdout=sys.stderr)
+        subprocess.run([str(python), "-m", "pip", "install", "-q", *requirements], check=True, stdout=sys.stderr)
         done.touch()
     return python
 
@@ -41,4 +53,5 @@ def versions(python: Path | str) -> str:
 
 
 if __name__ == "__main__":
-    print(versions(incumbent_python()))
+    for made in (incumbent_python(), libca_python()):
+        print(versions(made))

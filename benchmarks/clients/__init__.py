@@ -1,0 +1,1 @@
+"""Clients under load, beside those of others: ``python -m benchmarks.clients``."""
