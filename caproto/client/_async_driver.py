@@ -1,0 +1,177 @@
+"""What drivers of event loops share: the order in which things happen, without waiting and without sockets."""
+
+from __future__ import annotations
+
+import inspect
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from .._errors import CaprotoRuntimeError
+from ._channel import Request
+from ._driver import DriverBase
+from ._settings import engine_from_environment
+from ._subscription import call_safely
+
+__all__ = ["AsyncDriver", "Signal"]
+
+FOREVER = float("inf")
+
+
+class Signal(Protocol):
+    """Wakes up one waiting task; what is set while nobody waits is kept."""
+
+    def set(self) -> None: ...
+
+    async def wait(self) -> None: ...
+
+
+class AsyncDriver(DriverBase):
+    """Sockets of one client, used from one event loop.
+
+    It is a context manager for whoever uses the engine: entering gives the time, and leaving does what the engine
+    asks for and calls what is to be called.
+
+    Parameters
+    ----------
+    repeater : bool
+        Whether to register with the repeater of this host, and to start one if there is none.
+    host_name, client_name : str, optional
+        What servers are told.
+    """
+
+    def __init__(self, *, repeater: bool = True, host_name: str | None = None, client_name: str | None = None) -> None:
+        self.engine = engine_from_environment(
+            self.now(), host_name=host_name, client_name=client_name, repeater=repeater
+        )
+        self.repeater = repeater
+        self.started = False
+        self.closed = False
+        self._depth = 0
+        # When the timer rings.
+        self._armed = FOREVER
+        self._calls: deque[tuple[Callable[..., Any], tuple[Any, ...], Any]] = deque()
+        self._waiters: set[Signal] = set()
+
+    # What a skin adds
+
+    def now(self) -> float:
+        """The time, in seconds of a clock that never goes back."""
+        raise NotImplementedError
+
+    def signal(self) -> Signal:
+        """Return a new signal."""
+        raise NotImplementedError
+
+    async def wait_for(self, signal: Signal, timeout: float | None) -> None:
+        """Wait for a signal, or until the time is over."""
+        raise NotImplementedError
+
+    def spawn(self, func: Callable[..., Coroutine[Any, Any, None]], *args: Any) -> None:
+        """Start a task that ends with the driver at the latest."""
+        raise NotImplementedError
+
+    def soon(self, func: Callable[[], object]) -> None:
+        """Have a function called by the loop; may be called from wherever objects are collected."""
+        raise NotImplementedError
+
+    def _arm(self, when: float) -> None:
+        """Set the timer."""
+        raise NotImplementedError
+
+    # Use of the engine
+
+    def __enter__(self) -> float:
+        self._depth += 1
+        return self.now()
+
+    def __exit__(self, *exc_info: object) -> None:
+        try:
+            # What callbacks do is settled by the loop that called them.
+            if self._depth == 1 and self.started and not self.closed:
+                self._settle()
+        finally:
+            self._depth -= 1
+
+    def _settle(self) -> None:
+        engine = self.engine
+        while not self.closed:
+            self.flush()
+            if engine.changes:
+                changes, engine.changes = engine.changes, []
+                for channel, what in changes:
+                    channel.owner.changed(what)
+            elif engine.finished:
+                finished, engine.finished = engine.finished, []
+                for request in finished:
+                    assert request.on_done is not None
+                    request.on_done(request)
+            elif self._calls:
+                self._call(*self._calls.popleft())
+            elif engine.touched:
+                touched, engine.touched = engine.touched, []
+                for sink in touched:
+                    sink.monitor.owner.arrived(sink)
+            else:
+                break
+        if engine.next_time != self._armed and not self.closed:
+            self._armed = engine.next_time
+            self._arm(self._armed)
+
+    def on_time(self) -> None:
+        """Do what is due; the skin calls this when the timer rings."""
+        self._armed = FOREVER
+        with self as now:
+            if now >= self.engine.next_time:
+                self.engine.tick(now)
+
+    def call(self, func: Callable[..., Any], args: tuple[Any, ...], pv: Any) -> None:
+        """Have a function of the user called, in the order of these calls."""
+        with self:
+            self._calls.append((func, args, pv))
+
+    def _call(self, func: Callable[..., Any], args: tuple[Any, ...], pv: Any) -> None:
+        result = call_safely(pv.name, func, *args)
+        if inspect.iscoroutine(result):
+            pv.follow(result)
+
+    # Waiting
+
+    def check(self) -> None:
+        """Raise CaprotoRuntimeError if this was closed, or not started."""
+        if self.closed:
+            raise CaprotoRuntimeError("the context was closed by disconnect()")
+        if not self.started:
+            raise CaprotoRuntimeError("the context was not entered by 'async with'")
+
+    async def wait(self, request: Request, timeout: float | None) -> Any:
+        """Wait for the answer to a request; who is cancelled meanwhile gives it up."""
+        if not request.done:
+            signal, told = self.signal(), request.on_done
+
+            def done(request: Request) -> None:
+                if told is not None:
+                    told(request)
+                signal.set()
+
+            request.on_done = done
+            self._waiters.add(signal)
+            try:
+                await self.wait_for(signal, timeout)
+            finally:
+                self._waiters.discard(signal)
+                if not request.done:
+                    with self:
+                        self.engine.give_up(request, timeout or 0.0)
+        self.check()
+        return request.result()
+
+    def close_links(self) -> None:
+        """Close all connections, and end all waiting."""
+        self.closed = True
+        for link in list(self.engine.links.values()):
+            link.closed = True
+            self._close(link)
+        self.engine.links.clear()
+        for signal in self._waiters:
+            signal.set()
