@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -32,17 +33,33 @@ def test_first_client_reads_writes_and_monitors(own_ioc: Ioc) -> None:
     assert "update: 4.0 severity" in done.stdout
 
 
+def blocks(path: Path) -> list[str]:
+    """The Python code of a page; what is marked ``py`` is a fragment and is not run."""
+    return re.findall(r"^```python\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE)
+
+
+PAGES = [README, *sorted((ROOT / "docs" / "howto").glob("*.md"))]
+EXAMPLES = [
+    pytest.param(code, id=f"{page.stem}-{number}") for page in PAGES for number, code in enumerate(blocks(page))
+]
+
+
 @pytest.mark.interop
-def test_readme_example_runs(own_ioc: Ioc) -> None:
-    text = README.read_text()
-    code = text.split("```python\n")[1].split("```")[0]
+@pytest.mark.parametrize("code", EXAMPLES)
+def test_example_runs(code: str, own_ioc: Ioc) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", code],
+        # Warnings are errors for our code; packages that an example needs may have their own.
+        [sys.executable, "-W", "error::ResourceWarning", "-c", code],
         env=own_ioc.environment,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert "random_walk:x [" in done.stdout
+    assert done.stdout
+
+
+def test_every_how_to_page_has_an_example_or_is_about_the_shell() -> None:
+    without = {page.stem for page in PAGES if not blocks(page)}
+    assert without == {"command-line", "codec"}

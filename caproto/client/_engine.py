@@ -315,6 +315,15 @@ class ClientEngine:
                 request.error = error
                 self._tell(request)
 
+    def abandon(self, error: CaprotoError) -> None:
+        """Let everything that waits for something fail: nobody will move bytes for this engine any more."""
+        for link in self.links.values():
+            self.fail(link.take_all(), error)
+        for channel in self.channels.values():
+            for waiting in (channel.connects, channel.finds):
+                self.fail(waiting, error)
+                waiting.clear()
+
     # Subscriptions
 
     def subscribe(self, channel: Channel, monitor: Monitor) -> None:

@@ -40,6 +40,7 @@ class Driver(Protocol):
     """
 
     engine: ClientEngine
+    closed: bool
 
     def __enter__(self) -> float: ...
 
@@ -212,7 +213,7 @@ class PVBase:
         def answered(request: Request) -> None:
             if request.error is None:
                 self.context.call(callback, request.response, pv=self)
-            else:
+            elif not self.context.driver.closed:
                 self.log.warning("%s", request.error)
 
         return answered

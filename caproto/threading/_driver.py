@@ -7,7 +7,6 @@ while the driver is held, and never in the thread that moves bytes.
 from __future__ import annotations
 
 import atexit
-import contextlib
 import logging
 import threading
 import weakref
@@ -15,6 +14,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any
 
+from .._errors import CaprotoNetworkError
 from ..client import Link
 from ..sync._driver import SelectorDriver
 
@@ -139,28 +139,37 @@ class ThreadingDriver(SelectorDriver):
         for sink in touched:
             subscription = sink.monitor.owner
             if subscription.busy:
-                # Whoever runs its callbacks now looks again before it ends; so their order is kept.
+                # Whoever runs its callbacks now has it called again; so their order is kept.
                 subscription.again.append(sink)
             else:
                 subscription.busy = True
                 groups.setdefault(subscription.pv.executor, []).append(sink)
         for executor, sinks in groups.items():
-            self.submit(executor, self._run_callbacks, sinks)
+            if not self.submit(executor, self._run_callbacks, sinks):
+                for sink in sinks:
+                    sink.monitor.owner.busy = False
 
-    def submit(self, executor: Executor | None, func: Callable[..., Any], *args: Any) -> None:
-        """Have a function called by an executor; while the interpreter ends there is none any more."""
-        with contextlib.suppress(RuntimeError):
+    def submit(self, executor: Executor | None, func: Callable[..., Any], *args: Any) -> bool:
+        """Have a function called by an executor, unless that was shut down; says whether it will be."""
+        try:
             (executor or self.executor).submit(func, *args)
+        except RuntimeError:  # what an executor says after its shutdown, and all say when the interpreter ends
+            return False
+        return True
 
     def _run_callbacks(self, sinks: list[Any]) -> None:
         for sink in sinks:
-            subscription, rest = sink.monitor.owner, [sink]
-            while rest:
-                for each in rest:
-                    subscription.deliver(each, self._take(subscription, each))
-                with self:
-                    rest, subscription.again = subscription.again, []
-                    subscription.busy = bool(rest)
+            subscription = sink.monitor.owner
+            subscription.deliver(sink, self._take(subscription, sink))
+        # What came in meanwhile waits its turn behind other subscriptions, and behind the end of the executor.
+        again: list[Any] = []
+        with self:
+            for sink in sinks:
+                subscription = sink.monitor.owner
+                again += subscription.again
+                subscription.again = []
+                subscription.busy = False
+            self._deliver(again)
 
     def _take(self, subscription: Any, sink: Any) -> list[Any]:
         with self:
@@ -177,10 +186,12 @@ class ThreadingDriver(SelectorDriver):
     def stop(self, *, wait: bool = True) -> None:
         """Close all sockets and end all threads."""
         with self:
-            already, self.closed = self.closed, True
+            if self.closed:
+                return
+            self.closed = True
+            self.engine.abandon(CaprotoNetworkError("the context was closed"))
+            self.dispatch()
             executor, self._executor = self._executor, None
-        if already:
-            return
         self.wake()
         self._relieved.set()
         if self._thread is not threading.current_thread():

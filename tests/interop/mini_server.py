@@ -45,6 +45,16 @@ class MiniServer:
         for thread in self._threads:
             thread.start()
 
+    def cut(self) -> None:
+        """Drop every client, as a network that fails would."""
+        connections, self._connections = self._connections, []
+        for sock in connections:
+            try:
+                sock.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass  # closed by the peer
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+
     def close(self) -> None:
         """End the threads and close every socket."""
         for sock in (self._udp, self._tcp, *self._connections):
