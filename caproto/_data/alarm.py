@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import struct
 import weakref
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .._constants import STR_ENC
-from .._enums import AlarmSeverity, AlarmStatus
+from .._enums import AlarmSeverity, AlarmStatus, ChannelType, SubscriptionType
+from .._layout import LAYOUTS
 
 if TYPE_CHECKING:
     from .base import ChannelData
@@ -84,3 +86,86 @@ class ChannelAlarm:
     def alarm_string(self) -> str:
         """Free text about the alarm."""
         return self._alarm_string
+
+    async def read(self, dbr: Any = None) -> Any:
+        """Return the alarm as STSACK_STRING metadata, or store it in `dbr`, which has members of these names."""
+        from .._dbr import Metadata
+
+        if dbr is None:
+            members = (self._status, self._severity, self._must_acknowledge_transient, self._severity_to_acknowledge)
+            raw = _STSACK.pack(*map(int, members))
+            return Metadata(ChannelType.STSACK_STRING, raw)
+        dbr.status, dbr.severity = int(self._status), int(self._severity)
+        return dbr
+
+    async def write(
+        self,
+        *,
+        status: int | None = None,
+        severity: int | None = None,
+        must_acknowledge_transient: bool | None = None,
+        severity_to_acknowledge: int | None = None,
+        alarm_string: str | None = None,
+        flags: int = 0,
+        publish: bool = True,
+    ) -> None:
+        """Change what is given, and tell the subscribers of every channel that shares this alarm.
+
+        Parameters
+        ----------
+        status, severity, must_acknowledge_transient, severity_to_acknowledge, alarm_string : optional
+            As of the class.
+        flags : SubscriptionType, optional
+            What else subscribers are to be told has changed.
+        publish : bool, optional
+            Whether subscribers are told at all.
+        """
+        changed = self.change(status, severity, must_acknowledge_transient, severity_to_acknowledge)
+        if alarm_string is not None:
+            self._alarm_string = alarm_string
+        if publish and (changed or flags):
+            await self.publish(int(flags) | _ALARM)
+
+    def change(
+        self,
+        status: int | None = None,
+        severity: int | None = None,
+        must_acknowledge_transient: bool | None = None,
+        severity_to_acknowledge: int | None = None,
+    ) -> bool:
+        """Change what is given without telling anybody; return whether anything is different now."""
+        before = (self._status, self._severity, self._must_acknowledge_transient, self._severity_to_acknowledge)
+        if status is not None:
+            self._status = _STATUSES.get(status, status)
+        if severity is not None:
+            worse = severity > self._severity_to_acknowledge
+            self._severity = _SEVERITIES.get(severity, severity)
+            if worse or not self._must_acknowledge_transient:
+                self._severity_to_acknowledge = self._severity
+        if must_acknowledge_transient is not None:
+            self._must_acknowledge_transient = bool(must_acknowledge_transient)
+            if not must_acknowledge_transient and self._severity_to_acknowledge > self._severity:
+                self._severity_to_acknowledge = self._severity
+        if severity_to_acknowledge is not None:
+            self._severity_to_acknowledge = _SEVERITIES.get(severity_to_acknowledge, severity_to_acknowledge)
+        after = (self._status, self._severity, self._must_acknowledge_transient, self._severity_to_acknowledge)
+        if before == after:
+            return False
+        for channel in list(self._channels):
+            channel._forget_encoded()
+        return True
+
+    async def acknowledge(self, severity: int) -> None:
+        """Acknowledge alarms up to a severity, as a client does by writing PUT_ACKS (protocol section 4.5)."""
+        if severity >= self._severity_to_acknowledge:
+            await self.write(severity_to_acknowledge=AlarmSeverity.NO_ALARM)
+
+    async def publish(self, flags: int, *, except_for: ChannelData | None = None) -> None:
+        """Tell subscribers of the channels that share this alarm, but for one."""
+        for channel in list(self._channels):
+            if channel is not except_for:
+                await channel.publish(flags)
+
+
+_ALARM = int(SubscriptionType.DBE_ALARM)
+_STSACK = struct.Struct(LAYOUTS[ChannelType.STSACK_STRING].prefix_format)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from .._constants import MAX_SUBSCRIPTION_BACKLOG, STR_ENC
-from .._dbr import TimeStamp
-from .._enums import AccessRights, ChannelType
-from .._errors import CaprotoTypeError, CaprotoValueError
-from .._layout import NATIVES
+from .._dbr import Metadata, TimeStamp
+from .._enums import AccessRights, ChannelType, SubscriptionType
+from .._errors import CaprotoTypeError, CaprotoValueError, Forbidden, SkipWrite
+from .._layout import CHAR, LAYOUTS, NATIVES, STRING
 from .alarm import ChannelAlarm
+from .conversion import numbers_from_texts, numbers_to, texts_of_numbers
+from .publisher import Publisher
+from .view import View, ViewKey, epics_now
 
 __all__ = ["ChannelData"]
 
 
-class ChannelData:
+class ChannelData(Publisher):
     """A value with its time stamp and alarm.
 
     Parameters
@@ -38,6 +42,13 @@ class ChannelData:
 
     data_type: ChannelType = ChannelType.LONG
     default_value: ClassVar[Any] = 0
+    # Hooks that a framework may set; see `reads_at_once`.
+    getter: Any = None
+    putter: Any = None
+    on_write: Any = None
+    _record_class: Any = None
+    # Made when somebody looks: most of many channels are never looked at.
+    _views: dict[ViewKey, View] | None = None
 
     def __init__(
         self,
@@ -61,10 +72,7 @@ class ChannelData:
             raise CaprotoValueError(f"{type(self).__name__}: max_length={max_length} is less than 1")
         self._max_length = max_length
         self._value = None if value is None else self.preprocess_value(value)
-        if timestamp is None:
-            self._epics_timestamp = TimeStamp.now()
-        else:
-            self._epics_timestamp = TimeStamp.from_flexible_value(timestamp)
+        self._stamp = _stamp(timestamp)
 
     # Value --------------------------------------------------------------------------------------
 
@@ -130,12 +138,12 @@ class ChannelData:
     @property
     def timestamp(self) -> float:
         """When the value came to be, in seconds of the POSIX epoch."""
-        return self._epics_timestamp.timestamp
+        return TimeStamp(*self._stamp).timestamp
 
     @property
     def epics_timestamp(self) -> TimeStamp:
         """When the value came to be."""
-        return self._epics_timestamp
+        return TimeStamp(*self._stamp)
 
     @property
     def alarm(self) -> ChannelAlarm:
@@ -149,6 +157,7 @@ class ChannelData:
         self._alarm.disconnect(self)
         self._alarm = alarm
         alarm.connect(self)
+        self._forget_encoded()
 
     @property
     def status(self) -> int:
@@ -160,9 +169,354 @@ class ChannelData:
         """How bad the alarm is."""
         return self._alarm.severity
 
+    def _alarm_state(self) -> tuple[int, int]:
+        return self._alarm._status, self._alarm._severity
+
+    # Access -------------------------------------------------------------------------------------
+
     def check_access(self, hostname: str, username: str) -> AccessRights:
         """Return what a user on a host may do; here everybody may do everything."""
         return AccessRights.READ | AccessRights.WRITE
 
+    async def auth_read(
+        self, hostname: str, username: str, data_type: ChannelType, *, user_address: Any = None
+    ) -> tuple[Any, Any]:
+        """:meth:`read` for a client.
 
+        Raises
+        ------
+        Forbidden
+            If the user on that host may not read.
+        """
+        if not self.check_access(hostname, username) & AccessRights.READ:
+            raise Forbidden(f"{username!r} on {hostname!r} may not read")
+        return await self.read(data_type)
+
+    async def auth_write(
+        self,
+        hostname: str,
+        username: str,
+        data: Any,
+        data_type: ChannelType,
+        metadata: Any,
+        *,
+        flags: int = 0,
+        user_address: Any = None,
+    ) -> None:
+        """:meth:`write_from_dbr` for a client; Forbidden if the user on that host may not write."""
+        if not self.check_access(hostname, username) & AccessRights.WRITE:
+            raise Forbidden(f"{username!r} on {hostname!r} may not write")
+        await self.write_from_dbr(data, data_type, metadata, flags=flags)
+
+    @property
+    def reads_at_once(self) -> bool:
+        """Whether a read is just the value: no getter, and none of the methods for reading overridden."""
+        return self.getter is None and _ours(type(self), _READING)
+
+    @property
+    def writes_at_once(self) -> bool:
+        """Whether a write neither waits nor runs code of the user."""
+        return (
+            self.putter is None and self.on_write is None and self._record_class is None and _ours(type(self), _WRITING)
+        )
+
+    # Reading ------------------------------------------------------------------------------------
+
+    async def read(self, data_type: ChannelType) -> tuple[Any, Any]:
+        """Return the present value as another type; a place for what has to be done when a client reads.
+
+        Parameters
+        ----------
+        data_type : ChannelType
+            Any DBR type.
+
+        Returns
+        -------
+        metadata : Metadata
+            What stands in front of the value on the wire; for plain types, it has no members.
+        data : sequence
+            The elements: numbers, or byte strings.
+
+        Raises
+        ------
+        CaprotoValueError
+            If the value cannot be told as this type.
+        """
+        return self.read_from_dbr(data_type)
+
+    def read_from_dbr(self, data_type: ChannelType) -> tuple[Any, Any]:
+        """Return the same as :meth:`read` without running anything of the user."""
+        raw, values = self.view().content(int(data_type))
+        return Metadata(int(data_type), raw), values
+
+    def view(self, key: ViewKey = ViewKey()) -> View:  # noqa: B008 - a tuple cannot be changed
+        """Return the data as clients see them; the same one for the same key as long as anybody keeps it."""
+        views = self._views
+        if views is None:
+            views = self._views = {}
+        view = views.get(key)
+        if view is None:
+            view = views[key] = View(self, key)
+        return view
+
+    def _forget_encoded(self) -> None:
+        if self._views is not None:
+            for view in self._views.values():
+                view.cache.clear()
+
+    def _elements(self) -> Any:
+        """The value as a sequence of elements of its own native type."""
+        value = self._value
+        if value is None:
+            return []
+        return [value] if self._max_length == 1 else value
+
+    def _elements_as(self, native: int) -> Any:
+        """The value as a sequence of elements of a native type."""
+        own = int(self.data_type)
+        if native == own:
+            return self._elements()
+        if native == STRING:
+            return self._texts()
+        if own == STRING:
+            encoding = self.string_encoding or STR_ENC
+            return numbers_from_texts((text.decode(encoding, "replace") for text in self._elements()), native)
+        return numbers_to(native, self._elements())
+
+    def _texts(self) -> list[bytes]:
+        """The elements as text, for a value that is made of numbers."""
+        return texts_of_numbers(self._elements(), int(self.data_type))
+
+    def _long_string_size(self) -> int:
+        """The most bytes of the value as a long string, the NUL included; 0 if it is no text."""
+        return 0
+
+    def _long_string(self) -> bytes:
+        """The value as a long string, without the NUL."""
+        raise CaprotoTypeError(f"{type(self).__name__} is no text")
+
+    def _long_string_as(self, native: int) -> Any:
+        text = self._long_string()
+        if native == STRING:
+            return [text[:MAX_TEXT]]
+        whole = text[: self._long_string_size() - 1] + b"\0"
+        return whole if native == CHAR else numbers_to(native, whole)
+
+    def _metadata_member(self, name: str) -> Any:
+        """A member of the metadata by its name in the DBR structures; zero, or nothing, if it does not apply."""
+        if name == "ackt":
+            return int(self._alarm._must_acknowledge_transient)
+        if name == "acks":
+            return int(self._alarm._severity_to_acknowledge)
+        return b"" if name in ("units", "strs") else 0
+
+    # Writing ------------------------------------------------------------------------------------
+
+    async def verify_value(self, data: Any) -> Any:
+        """Return what is to be stored instead of `data`, or None; for overriding.
+
+        Raises
+        ------
+        SkipWrite
+            If nothing is to be stored, and whoever writes need not know.
+        Exception
+            Any other: the value is refused.
+        """
+        return data
+
+    async def update_fields(self, value: Any) -> None:
+        """Called after a value was stored and before subscribers are told; for overriding."""
+
+    async def write(
+        self, value: Any, *, flags: int = 0, verify_value: bool = True, update_fields: bool = True, **metadata: Any
+    ) -> None:
+        """Store a value of Python and tell subscribers.
+
+        Parameters
+        ----------
+        value
+            A scalar or a sequence; an array is kept as it is, not copied.
+        flags : SubscriptionType, optional
+            What subscribers are to be told has changed, besides what has.
+        verify_value : bool, optional
+            Whether `verify_value` is asked first.
+        update_fields : bool, optional
+            Whether `update_fields` is called.
+        **metadata
+            ``timestamp`` (by default now), ``status``, ``severity`` and what :meth:`write_metadata` takes.
+
+        Raises
+        ------
+        CaprotoValueError
+            If the value does not fit.
+        Exception
+            Whatever `verify_value` raises; nothing is stored then.
+        """
+        value = self.preprocess_value(value)
+        if verify_value:
+            try:
+                accepted = await self.verify_value(value)
+            except SkipWrite:
+                return
+            if accepted is not None and accepted is not value:
+                value = self.preprocess_value(accepted)
+        status, severity = metadata.pop("status", None), metadata.pop("severity", None)
+        stamp = _stamp(metadata.pop("timestamp", None))
+        if metadata:
+            await self.write_metadata(publish=False, **metadata)
+            flags |= _PROPERTY
+        if status is None and severity is None:
+            status, severity = self._alarm_for(value)
+        flags |= self._news(self._value, value)
+        self._value, self._stamp = value, stamp
+        self._forget_encoded()
+        alarm = self._alarm
+        alarm_changed = alarm.change(status, severity)
+        if alarm_changed:
+            flags |= _ALARM
+        if update_fields:
+            await self.update_fields(value)
+        await self.publish(flags)
+        if alarm_changed and len(alarm._channels) > 1:
+            await alarm.publish(_ALARM, except_for=self)
+
+    def _alarm_for(self, value: Any) -> tuple[int | None, int | None]:
+        """Status and severity that follow from a value; None where nothing does."""
+        return None, None
+
+    def _news(self, old: Any, new: Any) -> int:
+        """Which subscribers a new value is news for."""
+        return VALUE_AND_LOG if self._max_length > 1 or old is None or old != new else 0
+
+    async def write_from_dbr(self, data: Any, data_type: ChannelType, metadata: Any, *, flags: int = 0) -> None:
+        """Store what a client sent, converted to the type of this channel.
+
+        Parameters
+        ----------
+        data : sequence
+            Elements of `data_type` in native byte order; an array is kept, not copied, if it is of the right type.
+        data_type : ChannelType
+            A plain type; those with metadata count as their plain type.
+        metadata : DBR structure, mapping or None
+            Its time stamp and alarm become those of the value.
+        flags : SubscriptionType, optional
+            As of :meth:`write`.
+        """
+        number = int(data_type)
+        if number == ChannelType.PUT_ACKT:
+            await self._alarm.write(must_acknowledge_transient=bool(data[0]))
+            return
+        if number == ChannelType.PUT_ACKS:
+            await self._alarm.acknowledge(int(data[0]))
+            return
+        if not len(data):
+            if self._max_length == 1:
+                return  # nothing was sent, and nothing changes (section 3.6)
+            value: Any = []
+        else:
+            value = self._from_wire(data, LAYOUTS[number].native)
+        await self.write(value, flags=flags, **_told(metadata))
+
+    def _from_wire(self, data: Any, native: int) -> Any:
+        """A value of Python from elements of a native type; those that are too many are left out (section 3.6)."""
+        if len(data) > self._max_length:
+            data = data[: self._max_length]
+        own = int(self.data_type)
+        if native == STRING:
+            encoding = self.string_encoding or STR_ENC
+            values = numbers_from_texts((bytes(text).decode(encoding) for text in data), own)
+        else:
+            values = data if native == own else numbers_to(own, data)
+        if self._max_length > 1:
+            return values
+        first = values[0]
+        return first.item() if hasattr(first, "item") else first
+
+    async def write_metadata(
+        self,
+        publish: bool = True,
+        units: str | None = None,
+        precision: int | None = None,
+        timestamp: Any = None,
+        upper_disp_limit: float | None = None,
+        lower_disp_limit: float | None = None,
+        upper_alarm_limit: float | None = None,
+        upper_warning_limit: float | None = None,
+        lower_warning_limit: float | None = None,
+        lower_alarm_limit: float | None = None,
+        upper_ctrl_limit: float | None = None,
+        lower_ctrl_limit: float | None = None,
+        status: int | None = None,
+        severity: int | None = None,
+    ) -> None:
+        """Change what goes with the value; what does not apply to this type is left out.
+
+        Parameters
+        ----------
+        publish : bool, optional
+            Whether subscribers are told: of properties (``DBE_PROPERTY``) and of the alarm (``DBE_ALARM``).
+        units, precision, timestamp, upper_disp_limit, ..., status, severity : optional
+            As of the class.
+        """
+        given = {
+            "units": units, "precision": precision,
+            "upper_disp_limit": upper_disp_limit, "lower_disp_limit": lower_disp_limit,
+            "upper_alarm_limit": upper_alarm_limit, "upper_warning_limit": upper_warning_limit,
+            "lower_warning_limit": lower_warning_limit, "lower_alarm_limit": lower_alarm_limit,
+            "upper_ctrl_limit": upper_ctrl_limit, "lower_ctrl_limit": lower_ctrl_limit,
+        }  # fmt: skip
+        changed = self._change_metadata({name: value for name, value in given.items() if value is not None})
+        if timestamp is not None:
+            self._stamp = _stamp(timestamp)
+        self._forget_encoded()
+        if publish and changed:
+            await self.publish(_PROPERTY)
+        if status is not None or severity is not None:
+            await self._alarm.write(status=status, severity=severity, publish=publish)
+
+    def _change_metadata(self, given: dict[str, Any]) -> bool:
+        """Take properties that apply; return whether there are any."""
+        return False
+
+
+def _stamp(timestamp: Any) -> tuple[int, int]:
+    if timestamp is None:
+        return epics_now()
+    given = TimeStamp.from_flexible_value(timestamp)
+    return given.secondsSinceEpoch, given.nanoSeconds
+
+
+def _told(metadata: Any) -> dict[str, Any]:
+    """The alarm and the time stamp in metadata of a client."""
+    if not metadata:
+        return {}
+    if hasattr(metadata, "to_dict"):
+        metadata = metadata.to_dict()
+    given = dict(metadata)
+    told = {name: given[name] for name in ("status", "severity", "timestamp") if name in given}
+    if "stamp" in given:
+        told["timestamp"] = given["stamp"]
+    return told
+
+
+_READING = ("read", "auth_read", "check_access")
+_WRITING = ("write", "write_from_dbr", "auth_write", "verify_value", "update_fields", "publish", "write_metadata")
+_known: dict[tuple[type, tuple[str, ...]], bool] = {}
+
+
+def _ours(cls: type, methods: Iterable[str]) -> bool:
+    """Whether methods of a class are those of this package: nothing of the user runs in them unless a hook says so."""
+    key = (cls, tuple(methods))
+    known = _known.get(key)
+    if known is None:
+        homes = (getattr(cls, method).__module__ for method in methods)
+        known = _known[key] = all(home.startswith(("caproto._data.", "caproto.server._")) for home in homes)
+    return known
+
+
+#: Bytes of a text that fit a STRING with its NUL.
+MAX_TEXT = 39
+VALUE_AND_LOG = int(SubscriptionType.DBE_VALUE | SubscriptionType.DBE_LOG)
+_ALARM = int(SubscriptionType.DBE_ALARM)
+_PROPERTY = int(SubscriptionType.DBE_PROPERTY)
 _NUMPY_KINDS = {"h": "i2", "f": "f4", "H": "u2", "B": "u1", "i": "i4", "d": "f8"}

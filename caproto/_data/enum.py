@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from .._constants import MAX_ENUM_STATES, MAX_ENUM_STRING_SIZE, STR_ENC
-from .._enums import ChannelType
+from .._enums import ChannelType, SubscriptionType
 from .._errors import CaprotoValueError
-from .base import ChannelData
+from .._layout import STRING
+from .base import MAX_TEXT, ChannelData
+from .conversion import numbers_from_texts
 
 __all__ = ["ChannelEnum"]
 
@@ -61,6 +63,84 @@ class ChannelEnum(ChannelData):
             if number == value and 0 <= number < (len(strings) or 0x10000):
                 return number
         raise CaprotoValueError(f"state {value!r} is none of {', '.join(map(repr, strings)) or '0..65535'}")
+
+    async def verify_value(self, data: Any) -> Any:
+        """Return the name of a state, or its number if it has no name.
+
+        Raises
+        ------
+        CaprotoValueError
+            If there is no such state.
+        """
+        return self._named(data)
+
+    def _named(self, data: Any) -> Any:
+        if self._max_length > 1 and not isinstance(data, (str, bytes)) and hasattr(data, "__len__"):
+            return [self._named_state(state) for state in data]
+        return self._named_state(data)
+
+    def _named_state(self, state: Any) -> Any:
+        number = self.get_raw_value(state)
+        return self._enum_strings[number] if number < len(self._enum_strings) else number
+
+    async def write(self, *args: Any, flags: int = 0, **kwargs: Any) -> None:
+        """Store a state, by name or number; see :meth:`ChannelData.write`."""
+        await super().write(*args, flags=flags, **kwargs)
+
+    async def write_from_dbr(self, *args: Any, flags: int = 0, **kwargs: Any) -> None:
+        """Store what a client sent: the name or the number of a state."""
+        await super().write_from_dbr(*args, flags=flags, **kwargs)
+
+    # The names come first, as people write them.
+    async def write_metadata(  # type: ignore[override]
+        self, enum_strings: Iterable[str] | None = None, **kwargs: Any
+    ) -> None:
+        """Change the names of the states, and what :meth:`ChannelData.write_metadata` takes."""
+        if enum_strings is not None:
+            strings = self._checked(tuple(enum_strings))
+            numbers = self._elements()
+            changed, self._enum_strings = strings != self._enum_strings, strings
+            # It is the number of the state that stays; its name is another now.
+            states = [strings[number] if number < len(strings) else number for number in numbers]
+            if self._value is not None:
+                self._value = states if self._max_length > 1 else states[0]
+            self._forget_encoded()
+            if changed and kwargs.get("publish", True):
+                await self.publish(SubscriptionType.DBE_PROPERTY)
+        await super().write_metadata(**kwargs)
+
+    def _elements(self) -> Any:
+        if self._value is None:
+            return [0]
+        states = self._value if self._max_length > 1 else [self._value]
+        return [state if isinstance(state, int) else self.get_raw_value(state) for state in states]
+
+    def _texts(self) -> list[bytes]:
+        encoding = self.string_encoding or STR_ENC
+        strings = self._enum_strings
+        texts = (strings[number] if number < len(strings) else str(number) for number in self._elements())
+        return [(text if isinstance(text, bytes) else text.encode(encoding, "replace"))[:MAX_TEXT] for text in texts]
+
+    def _from_wire(self, data: Any, native: int) -> Any:
+        if native != STRING:
+            return super()._from_wire(data, native)
+        encoding = self.string_encoding or STR_ENC
+        states = [self._state_of(bytes(text).decode(encoding)) for text in data[: self._max_length]]
+        return states if self._max_length > 1 else states[0]
+
+    def _state_of(self, text: str) -> Any:
+        if text in self._enum_strings:
+            return text
+        return numbers_from_texts([text], int(self.data_type))[0]
+
+    def _metadata_member(self, name: str) -> Any:
+        if name == "no_str":
+            return len(self._enum_strings)
+        if name == "strs":
+            encoding = self.string_encoding or STR_ENC
+            texts = (text if isinstance(text, bytes) else text.encode(encoding) for text in self._enum_strings)
+            return b"".join(text.ljust(MAX_ENUM_STRING_SIZE, b"\0") for text in texts)
+        return super()._metadata_member(name)
 
     @property
     def raw_value(self) -> int | None:

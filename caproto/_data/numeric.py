@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .._enums import ChannelType
+from .._enums import AlarmSeverity, AlarmStatus, ChannelType, SubscriptionType
+from .._errors import CaprotoConversionError, CaprotoValueError
+from .._layout import DOUBLE, FLOAT, NATIVES
 from .base import ChannelData
+from .conversion import numbers_to, texts_of_numbers
 
 __all__ = ["ChannelDouble", "ChannelFloat", "ChannelInteger", "ChannelNumeric", "ChannelShort"]
 
@@ -23,7 +26,9 @@ class ChannelNumeric(ChannelData):
     lower_alarm_limit, upper_ctrl_limit, lower_ctrl_limit : number, optional
         The limits for displays, alarms, warnings and writes.
     value_atol, log_atol : float, optional
-        A change of less is no news for subscribers to values, and to the archive.
+        A change of not more than this since the last news is none for subscribers to values, and to the archive.
+    value_rtol, log_rtol : float, optional
+        The same as a part of the last value that was told; both are added.
     **kwargs
         As of :class:`ChannelData`.
     """
@@ -43,6 +48,8 @@ class ChannelNumeric(ChannelData):
         lower_ctrl_limit: float = 0,
         value_atol: float = 0.0,
         log_atol: float = 0.0,
+        value_rtol: float = 0.0,
+        log_rtol: float = 0.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(value=value, **kwargs)
@@ -59,6 +66,8 @@ class ChannelNumeric(ChannelData):
         }
         self.value_atol = value_atol
         self.log_atol = log_atol
+        self.value_rtol = value_rtol
+        self.log_rtol = log_rtol
 
     @property
     def units(self) -> str:
@@ -108,6 +117,122 @@ class ChannelNumeric(ChannelData):
     def _limit(self, name: str) -> float:
         limit: float = self._metadata[name]
         return limit
+
+    def _metadata_member(self, name: str) -> Any:
+        if name == "units":
+            return self.units.encode(self.string_encoding or "latin-1", "replace")[:7]
+        found = self._metadata.get(name)
+        return super()._metadata_member(name) if found is None else found
+
+    def _change_metadata(self, given: dict[str, Any]) -> bool:
+        known = {name: value for name, value in given.items() if name in self._metadata}
+        changed = any(self._metadata[name] != value for name, value in known.items())
+        self._metadata.update(known)
+        return changed
+
+    def preprocess_value(self, value: Any) -> Any:
+        """Return `value` in the form it is kept; texts and what the type cannot hold are refused."""
+        if getattr(value, "ndim", 1) > 1:
+            value = value.reshape(-1)
+        value = super().preprocess_value(value)
+        if self._max_length == 1:
+            self._check_element(value)
+            if isinstance(value, float) and NATIVES[self.data_type].letter not in "fd":
+                return int(value)  # as a cast in C
+        elif isinstance(value, (list, tuple)):
+            for element in value:
+                self._check_element(element)
+        return value
+
+    def _check_element(self, value: Any) -> None:
+        kind = NATIVES[self.data_type]
+        if isinstance(value, (int, float)) or hasattr(value, "__float__"):
+            if kind.letter in "fd":
+                return
+            if value == value and kind.low <= value <= kind.high:
+                return
+        raise CaprotoConversionError(f"{type(self).__name__}: {value!r} is not a value of {kind.name}")
+
+    async def verify_value(self, data: Any) -> Any:
+        """Return `data`, if it is within the control limits, where there are any.
+
+        Raises
+        ------
+        CaprotoValueError
+            If a scalar is outside the control limits.
+        """
+        self._check_limits(data)
+        return data
+
+    def _check_limits(self, value: Any) -> None:
+        low, high = self._metadata["lower_ctrl_limit"], self._metadata["upper_ctrl_limit"]
+        if low < high and self._max_length == 1 and not low <= value <= high:
+            raise CaprotoValueError(f"{type(self).__name__}: {value!r} is outside the control limits {low}..{high}")
+
+    def _alarm_for(self, value: Any) -> tuple[int | None, int | None]:
+        """Compare a scalar with the limits for alarms and warnings, as far as there are any."""
+        limits = self._metadata
+        low_alarm, high_alarm = limits["lower_alarm_limit"], limits["upper_alarm_limit"]
+        low_warning, high_warning = limits["lower_warning_limit"], limits["upper_warning_limit"]
+        alarms, warnings = low_alarm < high_alarm, low_warning < high_warning
+        if self._max_length > 1 or not (alarms or warnings):
+            return None, None
+        if alarms and value >= high_alarm:
+            return AlarmStatus.HIHI, AlarmSeverity.MAJOR_ALARM
+        if alarms and value <= low_alarm:
+            return AlarmStatus.LOLO, AlarmSeverity.MAJOR_ALARM
+        if warnings and value >= high_warning:
+            return AlarmStatus.HIGH, AlarmSeverity.MINOR_ALARM
+        if warnings and value <= low_warning:
+            return AlarmStatus.LOW, AlarmSeverity.MINOR_ALARM
+        return AlarmStatus.NO_ALARM, AlarmSeverity.NO_ALARM
+
+    def _news(self, old: Any, new: Any) -> int:
+        if self._max_length > 1:
+            return _VALUE | _LOG
+        if not (self.value_atol or self.value_rtol or self.log_atol or self.log_rtol):
+            return _VALUE | _LOG if old != new and (old == old or new == new) else 0
+        if self._told_value is None:
+            self._told_value = self._told_log = old
+        flags = 0
+        if _beyond(self._told_value, new, self.value_atol, self.value_rtol):
+            self._told_value = new
+            flags |= _VALUE
+        if _beyond(self._told_log, new, self.log_atol, self.log_rtol):
+            self._told_log = new
+            flags |= _LOG
+        return flags
+
+    #: The last values that were news; only kept where there are dead-bands.
+    _told_value: Any = None
+    _told_log: Any = None
+
+    def _elements(self) -> Any:
+        value = self._value
+        if value is None:
+            return []
+        if self._max_length == 1:
+            return [value]
+        if isinstance(value, (list, tuple)):
+            return value if NATIVES[self.data_type].letter in "fd" else [int(element) for element in value]
+        # An array of the standard library does not know its byte order; its owner means the machine's.
+        if self.is_compatible_array(value) and (hasattr(value, "dtype") or hasattr(value, "endian")):
+            return value
+        return numbers_to(self.data_type, value)
+
+    def _texts(self) -> list[bytes]:
+        native = int(self.data_type)
+        precision = self._metadata.get("precision", 0) if native in (FLOAT, DOUBLE) else 0
+        return texts_of_numbers(self._elements(), native, int(precision))
+
+
+def _beyond(last: Any, new: Any, absolute: float, relative: float) -> bool:
+    if last is None or last != last or new != new:
+        return bool(last != new and (last == last or new == new))
+    return bool(last != new and not abs(new - last) <= absolute + relative * abs(last))
+
+
+_VALUE, _LOG = int(SubscriptionType.DBE_VALUE), int(SubscriptionType.DBE_LOG)
 
 
 class ChannelShort(ChannelNumeric):

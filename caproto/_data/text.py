@@ -8,7 +8,9 @@ from typing import Any, cast
 from .._constants import STR_ENC
 from .._enums import ChannelType
 from .._errors import CaprotoConversionError, CaprotoValueError
-from .base import ChannelData
+from .._layout import CHAR, STRING
+from .base import MAX_TEXT, VALUE_AND_LOG, ChannelData
+from .conversion import numbers_from_texts, numbers_to, texts_of_numbers
 from .numeric import ChannelNumeric
 
 __all__ = ["ChannelByte", "ChannelChar", "ChannelString"]
@@ -63,6 +65,32 @@ class ChannelByte(ChannelNumeric):
         self._check_length(len(data))
         return data
 
+    def _check_element(self, value: Any) -> None:
+        pass  # preprocess_value does
+
+    def _elements(self) -> Any:
+        return self._value if self._value is not None else b""
+
+    def _from_wire(self, data: Any, native: int) -> Any:
+        if native == STRING:
+            return bytes(numbers_from_texts((bytes(text).decode("latin-1") for text in data), CHAR))
+        return _as_bytes((data if native == CHAR else numbers_to(CHAR, data))[: self._max_length], type(self).__name__)
+
+    def _check_limits(self, value: Any) -> None:
+        pass  # bytes are no numbers that could be too large
+
+    def _alarm_for(self, value: Any) -> tuple[int | None, int | None]:
+        return None, None
+
+    def _news(self, old: Any, new: Any) -> int:
+        return ChannelData._news(self, old, new)
+
+    def _long_string_size(self) -> int:
+        return self._max_length + 1 if self._max_length > 1 else 0
+
+    def _long_string(self) -> bytes:
+        return bytes(self._elements())
+
 
 class ChannelString(ChannelData):
     """Strings of up to 39 characters; a client may ask for a longer one as an array of CHAR.
@@ -103,6 +131,48 @@ class ChannelString(ChannelData):
     def long_string_max_length(self) -> int:
         """The most bytes a client gets that asks for a long string."""
         return self._long_string_max_length
+
+    def preprocess_value(self, value: Any) -> Any:
+        """Return `value` as text, or as a list of texts; numbers become text."""
+        value = super().preprocess_value(value)
+        return [self._text(item) for item in value] if self._max_length > 1 else self._text(value)
+
+    def _text(self, item: Any) -> Any:
+        if isinstance(item, str):
+            return item
+        if isinstance(item, (bytes, bytearray)):
+            return bytes(item).split(b"\0", 1)[0].decode(self.string_encoding or STR_ENC, "replace")
+        return str(item)
+
+    async def write(self, value: Any, *, flags: int = 0, **metadata: Any) -> None:
+        """Store a text, or texts; see :meth:`ChannelData.write`."""
+        await super().write(value, flags=flags, **metadata)
+
+    async def write_from_dbr(self, *args: Any, flags: int = 0, **kwargs: Any) -> None:
+        """Store what a client sent: texts, or numbers as text."""
+        await super().write_from_dbr(*args, flags=flags, **kwargs)
+
+    def _encoded(self, text: str, size: int) -> bytes:
+        return text.encode(self.string_encoding or STR_ENC, "replace")[:size]
+
+    def _elements(self) -> Any:
+        value = "" if self._value is None else self._value
+        return [self._encoded(text, MAX_TEXT) for text in (value if self._max_length > 1 else [value])]
+
+    def _from_wire(self, data: Any, native: int) -> Any:
+        if native == STRING:
+            texts = [self._text(bytes(text)) for text in data[: self._max_length]]
+        elif native == CHAR and self._max_length == 1:
+            texts = [self._text(_as_bytes(data, "ChannelString"))]
+        else:
+            texts = [text.decode("ascii") for text in texts_of_numbers(data[: self._max_length], native, 6)]
+        return texts if self._max_length > 1 else texts[0]
+
+    def _long_string_size(self) -> int:
+        return self._long_string_max_length if self._max_length == 1 else 0
+
+    def _long_string(self) -> bytes:
+        return self._encoded(self._value or "", self._long_string_max_length)
 
 
 class ChannelChar(ChannelData):
@@ -187,3 +257,41 @@ class ChannelChar(ChannelData):
             self._check_length(length)
         text: str = value
         return text
+
+    async def write(self, *args: Any, flags: int = 0, **kwargs: Any) -> None:
+        """Store a text; see :meth:`ChannelData.write`."""
+        await super().write(*args, flags=flags, **kwargs)
+
+    async def write_from_dbr(self, *args: Any, flags: int = 0, **kwargs: Any) -> None:
+        """Store the text that a client sent, as a string or as CHARs."""
+        await super().write_from_dbr(*args, flags=flags, **kwargs)
+
+    def _elements(self) -> Any:
+        text = self._encode(self._value)
+        return [text[:MAX_TEXT]] if self._report_as_string else text
+
+    def _elements_as(self, native: int) -> Any:
+        if native == CHAR:
+            return self._encode(self._value)
+        if native == STRING:
+            return self._texts()
+        return numbers_to(native, self._encode(self._value))
+
+    def _texts(self) -> list[bytes]:
+        return [self._encode(self._value)[:MAX_TEXT]]
+
+    def _news(self, old: Any, new: Any) -> int:
+        return VALUE_AND_LOG if old != new else 0
+
+    def _from_wire(self, data: Any, native: int) -> Any:
+        if native == STRING:
+            raw = bytes(data[0])
+        else:
+            raw = _as_bytes((data if native == CHAR else numbers_to(CHAR, data))[: self._max_length], "ChannelChar")
+        return raw.split(b"\0", 1)[0].decode(self.string_encoding or STR_ENC, "replace")
+
+    def _long_string_size(self) -> int:
+        return self._max_length + 1
+
+    def _long_string(self) -> bytes:
+        return self._encode(self._value)

@@ -1,0 +1,187 @@
+"""What clients see of channel data: encoded once for each type and count, kept until the value changes.
+
+A view is the data as it stands, as a long string, or through a filter that changes what is told.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .._convert import encode_values
+from .._enums import ChannelType
+from .._errors import CaprotoConversionError
+from .._filters import ArrayFilter, apply_arr_filter
+from .._layout import CHAR, EPICS_EPOCH_SECONDS, INT, LAYOUTS, LONG, NATIVES
+
+if TYPE_CHECKING:
+    from .base import ChannelData
+
+__all__ = ["Encoded", "View", "ViewKey", "epics_now"]
+
+_NORMAL = 1
+_READ_NOTIFY = 15
+_PUT_ACKT, _PUT_ACKS, _CLASS_NAME = 35, 36, 38
+_HEADER = struct.Struct(">HHHHI")
+_LARGE = struct.Struct(">II")
+_PREFIXES = tuple(struct.Struct(layout.prefix_format) for layout in LAYOUTS)
+_MEMBERS = tuple(tuple(member.name for member in layout.members) for layout in LAYOUTS)
+#: Values kept encoded by one view; clients use one or two.
+CACHED = 8
+#: Bytes that may always be asked for, however short the value is.
+SMALL = 65536
+
+
+def epics_now() -> tuple[int, int]:
+    """Return the time as seconds since 1990 and nanoseconds."""
+    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
+    return seconds - EPICS_EPOCH_SECONDS, nanoseconds
+
+
+class Encoded(NamedTuple):
+    """A value on the wire, but for the number at the end of the short header.
+
+    ``reply + number + rest`` is a READ_NOTIFY, ``update + number + rest`` an EVENT_ADD; `size` is their length.
+    """
+
+    reply: bytes
+    update: bytes
+    rest: Any
+    size: int
+
+
+class ViewKey(NamedTuple):
+    """Which view: the elements, whether the text comes as CHAR, and whether the time stamp is the time of sending."""
+
+    arr: ArrayFilter | None = None
+    long_string: bool = False
+    now: bool = False
+
+
+def header(command: int, size: int, data_type: int, count: int, first: int) -> tuple[bytes, bytes]:
+    """Return what stands in front of and behind the second parameter of a header (section 2)."""
+    if size >= 0xFFFF - 7 or count >= 0xFFFF:
+        return _HEADER.pack(command, 0xFFFF, data_type, 0, first), _LARGE.pack(size, count)
+    return _HEADER.pack(command, size, data_type, count, first), b""
+
+
+class View:
+    """One way to look at channel data.
+
+    Parameters
+    ----------
+    data : ChannelData
+    key : ViewKey
+
+    Attributes
+    ----------
+    cache : dict
+        :class:`Encoded` by ``data_count << 6 | data_type``; empty after every change.
+    """
+
+    __slots__ = ("cache", "data", "key")
+
+    def __init__(self, data: ChannelData, key: ViewKey) -> None:
+        self.data = data
+        self.key = key
+        self.cache: dict[int, Encoded] = {}
+
+    @property
+    def native_type(self) -> int:
+        """The type a client is told."""
+        return CHAR if self.key.long_string else int(self.data.data_type)
+
+    @property
+    def native_count(self) -> int:
+        """The largest number of elements a client is told."""
+        data = self.data
+        count: int = data._long_string_size() if self.key.long_string else data.max_length
+        if self.key.arr is None or count == 1:
+            return count
+        return len(apply_arr_filter(self.key.arr, range(count)))
+
+    def allowed(self, data_type: int, count: int) -> bool:
+        """Return whether an answer of `count` elements is within reason: a little more than there can be."""
+        return count * LAYOUTS[data_type].item_size <= max(SMALL, self.native_count * LAYOUTS[data_type].item_size)
+
+    def encoded(self, data_type: int, count: int) -> Encoded:
+        """Return the present value as `count` elements of a DBR type; 0 is as many as there are.
+
+        Missing elements are zeros (section 4.7).
+
+        Raises
+        ------
+        CaprotoValueError
+            If the value cannot be told as this type.
+        """
+        key = count << 6 | data_type
+        found = self.cache.get(key)
+        if found is None:
+            found = self.encode(data_type, count, *self.content(data_type))
+            if len(self.cache) < CACHED and not self.key.now:
+                self.cache[key] = found
+        return found
+
+    def content(self, data_type: int) -> tuple[bytes, Any]:
+        """Return the metadata, in wire order, and the elements of the present value as a DBR type."""
+        data = self.data
+        if data_type in (_PUT_ACKT, _PUT_ACKS):
+            raise CaprotoConversionError(f"{ChannelType(data_type).name} is for writing only")
+        if data_type == _CLASS_NAME:
+            return b"", [data.reported_record_type.encode("latin-1", "replace")[:39]]
+        native = LAYOUTS[data_type].native
+        values = data._elements_as(native) if not self.key.long_string else data._long_string_as(native)
+        stamp = epics_now() if self.key.now else data._stamp
+        return prefix_of(data, data_type, stamp), values
+
+    def encode(self, data_type: int, count: int, prefix: bytes, values: Any) -> Encoded:
+        """Return metadata and elements encoded; see :meth:`encoded`."""
+        layout = LAYOUTS[data_type]
+        arr = self.key.arr
+        if arr is not None and len(values) > 1:
+            values = apply_arr_filter(arr, values)
+        told = len(values)
+        if 0 < count < told:
+            values = values[:count]
+            told = count
+        wanted = max(count, told)
+        whole = layout.value_offset + wanted * layout.item_size
+        reply, extension = header(_READ_NOTIFY, whole + -whole % 8, data_type, wanted, _NORMAL)
+        # The end of an extended header is encoded together with the payload: a large one is not copied once more.
+        rest, _ = encode_values(layout.native, values, extension + prefix)
+        if wanted > told:
+            end = len(extension) + layout.value_offset + told * layout.item_size
+            rest = bytes(rest[:end]).ljust(len(extension) + whole + -whole % 8, b"\0")
+        return Encoded(reply, b"\0\1" + reply[2:], rest, 16 + len(rest))
+
+    def zeros(self, data_type: int, count: int, status: int) -> Encoded:
+        """Return what a failed request is answered with: all zeros, of full size (section 3.5)."""
+        layout = LAYOUTS[data_type]
+        size = layout.value_offset + count * layout.item_size
+        size += -size % 8
+        reply, extension = header(_READ_NOTIFY, size, data_type, count, status)
+        return Encoded(reply, b"\0\1" + reply[2:], extension + bytes(size), 16 + len(extension) + size)
+
+
+def prefix_of(data: ChannelData, data_type: int, stamp: tuple[int, int]) -> bytes:
+    """Return the metadata of a DBR type in wire order (section 4.3)."""
+    if data_type < 7:
+        return b""
+    names = _MEMBERS[data_type]
+    status, severity = data._alarm_state()
+    if len(names) == 2:
+        return _PREFIXES[data_type].pack(status, severity)
+    if names[2] == "secondsSinceEpoch":
+        return _PREFIXES[data_type].pack(status, severity, *stamp)
+    native = LAYOUTS[data_type].native
+    members = [_member(data, name, native) for name in names[2:]]
+    return _PREFIXES[data_type].pack(status, severity, *members)
+
+
+def _member(data: ChannelData, name: str, native: int) -> Any:
+    value = data._metadata_member(name)
+    if name.endswith("_limit") and native in (INT, CHAR, LONG):
+        low, high = NATIVES[native].low, NATIVES[native].high
+        return int(min(max(value, low), high)) if value == value else 0
+    return value
