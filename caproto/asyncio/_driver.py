@@ -158,7 +158,7 @@ class _Datagrams(asyncio.DatagramProtocol):
         with self._driver as now:
             self._driver.engine.datagram_received(data, addr, now)
 
-    def error_received(self, exc: OSError) -> None:
+    def error_received(self, exc: Exception) -> None:
         logger.debug("search socket: %s", exc)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -272,6 +272,7 @@ class AsyncioDriver(AsyncDriver):
         try:
             yield
         finally:
+            self._keeper = None
             await self.stop()
 
     async def stop(self) -> None:
@@ -291,8 +292,9 @@ class AsyncioDriver(AsyncDriver):
             await connection.abort()
         await self._datagrams.lost.wait()
         _open.discard(self)
-        if self._keeper is not None and not self._keeper.ag_running:
-            await self._keeper.aclose()
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            await keeper.aclose()
 
 
 def _keep_silent() -> None:

@@ -79,8 +79,8 @@ class Context(AsyncContext):
         client_name: str | None = None,
         max_workers: int = 1,
     ) -> None:
-        own = AsyncioDriver(host_name=host_name, client_name=client_name) if broadcaster is None else None
-        super().__init__(own or broadcaster.driver, broadcaster, timeout)  # type: ignore[union-attr]
+        driver = broadcaster.driver if broadcaster else AsyncioDriver(host_name=host_name, client_name=client_name)
+        super().__init__(driver, broadcaster, timeout)
 
     async def __aenter__(self) -> Context:
         await self.driver.start()

@@ -525,6 +525,11 @@ class AsyncContext(ContextBase):
 
     async def disconnect(self) -> None:
         """Close all channels and sockets, and end all tasks; ends when that is done."""
+        self._leave()
+        if self.broadcaster is None:
+            await self.driver.stop()
+
+    def _leave(self) -> None:
         if not self._disconnected:
             self._disconnected = True
             with self.driver:
@@ -533,8 +538,6 @@ class AsyncContext(ContextBase):
                         subscription.end()
                         subscription._clear()
                     self.driver.engine.close(pv.engine_channel)
-        if self.broadcaster is None:
-            await self.driver.stop()
 
 
 class Batch(BatchBase):

@@ -12,7 +12,7 @@ from .._wire import codec
 from ._subscription import Block, as_columns
 
 if TYPE_CHECKING:
-    from ._async_facade import AsyncContext, PV, Subscription
+    from ._async_facade import PV, AsyncContext, Subscription
 
 __all__ = ["Blocks", "Consumer", "Events", "Updates"]
 

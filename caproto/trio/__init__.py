@@ -1,0 +1,1 @@
+"""Channel Access for programs that run on trio."""
