@@ -134,7 +134,9 @@ class MetadataBase:
     _dbr: int
     _raw: bytes
     def __init__(self, dbr: int, raw: bytes) -> None: ...
-    def _read(self, name: str) -> Any: ...
+    def _read(self, name: str) -> Any:
+        """A member as it is stored."""
+
     @property
     def status(self) -> Any: ...
     @property

@@ -32,6 +32,8 @@ from ._layout import LAYOUTS, NATIVES
 cdef extern from "Python.h":
     # Cython's own declaration takes no NULL, which stands for "clip what does not fit".
     Py_ssize_t PyNumber_AsSsize_t(object number, PyObject *error) except? -1
+    ctypedef struct PyTypeObject:
+        object (*tp_new)(PyTypeObject *cls, object args, PyObject *kwargs)
 
 cdef extern from "_swap.h":
     uint16_t caproto_be16(const unsigned char *p) noexcept nogil
@@ -164,6 +166,14 @@ def configure(**settings):
             status_hook = value
         elif name == "encode":
             encode_hook = value
+
+
+cdef tuple NOTHING = ()
+
+
+cdef inline object new_of(object cls):
+    """``cls.__new__(cls)`` without looking ``__new__`` up, which would take longer than all the rest."""
+    return (<PyTypeObject *>cls).tp_new(<PyTypeObject *>cls, NOTHING, NULL)
 
 
 cdef class _View:

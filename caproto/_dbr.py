@@ -11,7 +11,7 @@ import datetime
 import math
 import time
 from collections import UserList
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ._constants import STR_ENC
 from ._enums import (
@@ -265,9 +265,9 @@ class Metadata(codec.MetadataBase):
         """The state strings, at most 16."""
         return _enum_strings(self._read("no_str"), self._read("strs"))
 
-    def __getattr__(self, name: str) -> Any:
-        value = self._read(name)
-        return _text(value) if name == "units" else value
+    if TYPE_CHECKING:
+        # In truth a property for each member, below: a `__getattr__` would slow down all of them.
+        def __getattr__(self, name: str) -> Any: ...
 
     def to_dict(self) -> dict[str, Any]:
         """The members by name."""
@@ -283,6 +283,17 @@ class Metadata(codec.MetadataBase):
 
     def __repr__(self) -> str:
         return f"DBR_{LAYOUTS[self._dbr].name}({', '.join(f'{k}={v!r}' for k, v in self.to_dict().items())})"
+
+
+def _member(name: str) -> property:
+    if name == "units":
+        return property(lambda self: _text(self._read(name)))
+    return property(lambda self: self._read(name))
+
+
+for _name in sorted({member.name for layout in LAYOUTS for member in layout.members}):
+    if not hasattr(Metadata, _name):
+        setattr(Metadata, _name, _member(_name))
 
 
 def _set_strings(self: Any, strings: Any) -> None:
