@@ -16,6 +16,7 @@ from typing import Any
 
 from .._errors import CaprotoNetworkError
 from ..client import Link
+from ..client._subscription import call_safely
 from ..sync._driver import SelectorDriver
 
 __all__ = ["ThreadingDriver"]
@@ -50,6 +51,7 @@ class ThreadingDriver(SelectorDriver):
         self._depth = 0
         self._max_workers = max_workers
         self._executor: Executor | None = None
+        self._calls: dict[Executor | None, list[tuple[Callable[..., Any], tuple[Any, ...]]]] = {}
         self._relieved = threading.Event()
         self._sleeps_until = 0.0
         self.closed = False
@@ -129,6 +131,10 @@ class ThreadingDriver(SelectorDriver):
             for request in finished:
                 assert request.on_done is not None
                 request.on_done(request)
+        if self._calls:
+            calls, self._calls = self._calls, {}
+            for executor, functions in calls.items():
+                self.submit(executor, _run_all, functions)
         if engine.touched:
             touched, engine.touched = engine.touched, []
             self._deliver(touched)
@@ -148,6 +154,11 @@ class ThreadingDriver(SelectorDriver):
             if not self.submit(executor, self._run_callbacks, sinks):
                 for sink in sinks:
                     sink.monitor.owner.busy = False
+
+    def call(self, executor: Executor | None, func: Callable[..., Any], *args: Any) -> None:
+        """Have a function of the user called, after all that were given to the same executor before."""
+        with self:
+            self._calls.setdefault(executor, []).append((func, args))
 
     def submit(self, executor: Executor | None, func: Callable[..., Any], *args: Any) -> bool:
         """Have a function called by an executor, unless that was shut down; says whether it will be."""
@@ -200,6 +211,11 @@ class ThreadingDriver(SelectorDriver):
             executor.shutdown(wait=wait and not _is_worker(executor), cancel_futures=True)
         self.close()
         _running.discard(self)
+
+
+def _run_all(functions: list[tuple[Callable[..., Any], tuple[Any, ...]]]) -> None:
+    for func, args in functions:
+        call_safely("a callback", func, *args)
 
 
 def _is_worker(executor: Any) -> bool:

@@ -24,7 +24,7 @@ from .._constants import MAX_ID, RESPONSIVENESS_TIMEOUT, SEARCH_MAX_DATAGRAM_BYT
 from .._errors import CaprotoError, CaprotoTimeoutError
 from ..client import Request
 from ..client._facade import CONTEXT_DEFAULT_TIMEOUT, PV_DEFAULT_TIMEOUT, BatchBase, ContextBase, PVBase
-from ..client._subscription import CallbackHandler, SubscriptionBase, call_safely
+from ..client._subscription import CallbackHandler, SubscriptionBase
 from ..client._types import DataType
 from ._driver import ThreadingDriver
 
@@ -347,8 +347,7 @@ class Context(ContextBase):
             raise ContextDisconnectedError("the context was closed by disconnect()")
 
     def call(self, func: Callable[..., Any], *args: Any, pv: PVBase | None = None) -> None:
-        executor = None if pv is None else pv.executor
-        self.driver.submit(executor, call_safely, "a callback", func, *args)
+        self.driver.call(None if pv is None else pv.executor, func, *args)
 
     def get_pvs(
         self,
