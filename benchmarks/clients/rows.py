@@ -140,7 +140,7 @@ def read_many(number: int) -> Row:
         f"connect and read {number:,} PVs of one server".replace(",", " "),
         ">= 5x faster than aioca and pyepics",
         fixed("read_many", names=number),
-        (*OURS, "aioca", "pyepics"),
+        (*OURS, "aioca", "pyepics", "sockets"),
         "ai",
         "seconds",
         False,
