@@ -294,35 +294,35 @@ class VirtualCircuit:
 
     def _check(self, command: Any, blame: type[Exception]) -> None:
         cls = command.__class__
-        states = self.states.after(cls)
-        sender = self.our_role if blame is LocalProtocolError else self.their_role
-        name = type(command).__name__
-        if not isinstance(command, ca.Message):
-            raise CaprotoTypeError(f"{command!r} is not a command")
-        if states is None or (
-            ca.Commands[sender].get(cls.ID) is not cls and cls not in (ca.EventCancelResponse, ca.UnknownCommand)
-        ):
-            raise blame(f"{name} is illegal for a {sender!r} on the circuit to {self.address} in {self.states}")
-        if command._limit and blame is RemoteProtocolError:
+        place = self.states.after(cls)
+        ours = blame is LocalProtocolError
+        if place is None or cls not in _SENT_BY[self.our_role if ours else self.their_role]:
+            if not isinstance(command, ca.Message):
+                raise CaprotoTypeError(f"{command!r} is not a command")
+            sender = self.our_role if ours else self.their_role
+            raise blame(f"{cls.__name__} is illegal for a {sender!r} on the circuit to {self.address} in {self.states}")
+        if command._limit and not ours:
             raise RemoteProtocolError(
                 f"{command!r} from {self.address}: its payload of {command._payload_size} bytes is above the limit of "
                 f"{command._limit} and was skipped"
             )
-        handler = self._handlers.get(command.__class__)
+        handler = self._handlers.get(cls)
         self._blame = blame
         if handler is not None:
             handler(command)
-        self.states.update(states)
+        if place is not self.states.here:
+            self.states.go(place)
 
     def _move(self, channel: _BaseChannel, command: Any) -> None:
         """Let the channel take the step that `command` is."""
-        states = channel.states.after(command.__class__)
-        if states is None:
+        place = channel.states.after(command.__class__)
+        if place is None:
             raise self._blame(
                 f"{type(command).__name__} is illegal for channel {channel.name!r} (cid {channel.cid}) "
                 f"on the circuit to {self.address} in {channel.states}"
             )
-        channel.states.update(states)
+        if place is not channel.states.here:
+            channel.states.go(place)
 
     def _by_sid(self, command: Any) -> _BaseChannel:
         channel = self.channels_sid.get(command._parameter1)
@@ -486,6 +486,11 @@ class VirtualCircuit:
             self.event_add_commands.pop(original.parameter2, None)
 
 
+# A cancel is answered by what looks like an update; unknown commands are skipped whoever sends them.
+_SENT_BY = {
+    role: frozenset({*ca.Commands[role].values(), ca.EventCancelResponse, ca.UnknownCommand})
+    for role in (CLIENT, SERVER)
+}
 _EventAddResponse = ca.EventAddResponse
 _is_live_update = codec.is_live_update
 _HANDLERS = {

@@ -144,24 +144,51 @@ INITIAL_CIRCUIT = {CLIENT: SEND_VERSION_REQUEST, SERVER: IDLE}
 INITIAL_CHANNEL = {CLIENT: SEND_CREATE_CHAN_REQUEST, SERVER: IDLE}
 
 
+class _Place:
+    """The states of both roles, and where each command leads from there."""
+
+    __slots__ = ("moves", "states")
+
+    def __init__(self, client: Sentinel, server: Sentinel) -> None:
+        self.states = {CLIENT: client, SERVER: server}
+        self.moves: dict[type[Message], _Place] = {}
+
+
+def _places(table: Table) -> dict[tuple[Sentinel, Sentinel], _Place]:
+    """Both halves of a table as one, so that a command costs one look-up."""
+    places = {(client, server): _Place(client, server) for client in table[CLIENT] for server in table[SERVER]}
+    for (client, server), place in places.items():
+        ours, theirs = table[CLIENT][client], table[SERVER][server]
+        place.moves = {command: places[ours[command], theirs[command]] for command in ours.keys() & theirs.keys()}
+    return places
+
+
 class _States(dict[Sentinel, Sentinel]):
-    """The states of both roles: ``{CLIENT: state, SERVER: state}``."""
+    """The states of both roles: ``{CLIENT: state, SERVER: state}``; changed by its methods only."""
 
     table: Table
     initial: dict[Sentinel, Sentinel]
+    here: _Place
+    _places: dict[tuple[Sentinel, Sentinel], _Place]
+
+    def __init_subclass__(cls) -> None:
+        cls._places = _places(cls.table)
 
     def __init__(self) -> None:
-        super().__init__(self.initial)
+        self.go(self._places[self.initial[CLIENT], self.initial[SERVER]])
 
-    def after(self, command: type[Message]) -> dict[Sentinel, Sentinel] | None:
-        """The states of both roles after `command`, or None if it is illegal for one of them."""
-        client = self.table[CLIENT][self[CLIENT]].get(command)
-        server = self.table[SERVER][self[SERVER]].get(command)
-        return None if client is None or server is None else {CLIENT: client, SERVER: server}
+    def after(self, command: type[Message]) -> _Place | None:
+        """Where `command` leads, or None if it is illegal for one of the roles; :meth:`go` goes there."""
+        return self.here.moves.get(command)
+
+    def go(self, place: _Place) -> None:
+        """Take the step that :meth:`after` returned."""
+        self.here = place
+        self.update(place.states)
 
     def become(self, state: Sentinel) -> None:
         """Put both roles into `state`, whatever the table says."""
-        self.update({CLIENT: state, SERVER: state})
+        self.go(self._places[state, state])
 
 
 class CircuitState(_States):

@@ -154,7 +154,7 @@ def test_illegal_for_one_role_is_illegal() -> None:
     assert states.after(caproto.EchoRequest) is None
     after = states.after(caproto.VersionRequest)
     assert after is not None
-    assert {repr(role): repr(state) for role, state in after.items()} == {
+    assert {repr(role): repr(state) for role, state in after.states.items()} == {
         "CLIENT": "AWAIT_VERSION_RESPONSE",
         "SERVER": "SEND_VERSION_RESPONSE",
     }
