@@ -104,7 +104,7 @@ class Discovery:
             datagram = self.broadcaster.send(*commands)
             self._engine.datagrams += [(datagram, destination) for destination in self._destinations]
             for server in self._name_servers:
-                if server.link is not None and server.link.up:
+                if server.link is not None and server.link.up and not server.link.closed:
                     server.link.send(*commands[1:])
 
     def sent(self, destination: Address, error: OSError | None) -> None:

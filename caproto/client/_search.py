@@ -55,8 +55,8 @@ class Searcher:
         while count < 18 and FIRST_GAP * 2**count <= longest:
             count += 1
         self._longest = longest
-        self._levels: list[dict[int, str]] = [{} for _ in range(count)]
-        self._due = [FOREVER] * count
+        # Name and time of the next search by CID; the first of each level is due first.
+        self._levels: list[dict[int, tuple[str, float]]] = [{} for _ in range(count)]
         self._level_of: dict[int, int] = {}
         self._later: list[tuple[float, int, str]] = []
         self._later_cids: dict[int, float] = {}
@@ -116,17 +116,15 @@ class Searcher:
     def boost(self, now: float) -> None:
         """Ask within seconds for everything that is rarely asked for: a server is new or came back."""
         for level in range(BOOST_LEVEL + 1, len(self._levels)):
-            for cid, name in self._levels[level].items():
+            for cid, (name, _) in self._levels[level].items():
                 self._put(BOOST_LEVEL, cid, name, now + FIRST_GAP * 2**BOOST_LEVEL)
             self._levels[level].clear()
-            self._due[level] = FOREVER
         self._reschedule()
 
     def restart(self, now: float) -> None:
         """Ask for everything at once: there is somebody new to ask."""
-        for level, names in enumerate(self._levels):
-            self._due[level] = FOREVER
-            for cid, name in list(names.items()):
+        for names in self._levels:
+            for cid, (name, _) in list(names.items()):
                 del names[cid]
                 self._put(0, cid, name, now)
         self._reschedule()
@@ -164,38 +162,41 @@ class Searcher:
         room = int(self._window) * (DATAGRAM_BYTES - 16)
         last = len(self._levels) - 1
         for level, names in enumerate(self._levels):
-            if self._due[level] > now:
+            if _first_due(names) > now:
                 continue
-            self._due[level] = FOREVER
-            for cid in list(names):
-                request = SearchRequest(names[cid], cid, DEFAULT_PROTOCOL_VERSION)
+            gap = min(self.round_trip * 2**level, self._longest)
+            for cid, (name, due) in list(names.items()):
+                if due > now + gap / 4:
+                    break  # what is nearly due goes along, to share datagrams
+                request = SearchRequest(name, cid, DEFAULT_PROTOCOL_VERSION)
                 room -= len(request)
                 if room < 0:
-                    self._due[level] = now
                     return requests
                 requests.append(request)
                 self._round.add(cid)
-                gap = min(self.round_trip * 2**level, self._longest)
-                self._put(min(level + 1, last), cid, names.pop(cid), now + gap)
+                del names[cid]
+                self._put(min(level + 1, last), cid, name, now + gap)
         return requests
 
     def _put(self, level: int, cid: int, name: str, due: float) -> None:
-        self._levels[level][cid] = name
+        self._levels[level][cid] = name, due
         self._level_of[cid] = level
-        self._due[level] = min(self._due[level], due)
 
     def _grow(self) -> None:
         step = self._window if self._window < self._threshold else 1.0
         self._window = min(self._window + step, MOST_DATAGRAMS)
 
     def _reschedule(self) -> None:
-        times = [due for due, names in zip(self._due, self._levels, strict=True) if names]
-        soonest = min(times, default=FOREVER)
+        soonest = min(map(_first_due, self._levels))
         if self._round:
             soonest = max(soonest, self._round_end)
         if self._later:
             soonest = min(soonest, self._later[0][0])
         self.next_time = soonest
+
+
+def _first_due(names: dict[int, tuple[str, float]]) -> float:
+    return next(iter(names.values()))[1] if names else FOREVER
 
 
 def reply_address(reply: SearchResponse, sender: Address, default_port: int, *, tcp: bool) -> Address:
