@@ -40,6 +40,8 @@ _FTVL = {
     ChannelType.CHAR: "UCHAR", ChannelType.LONG: "LONG", ChannelType.DOUBLE: "DOUBLE",
 }  # fmt: skip
 
+_ARRAYS = ("aai", "aao", "subArray", "waveform")
+
 Show = Callable[[Any], Any]
 
 
@@ -78,7 +80,8 @@ _STATIC: dict[str, Show] = {
     "DESC": lambda pv: (pv.pvspec.doc or "").strip().split("\n")[0][:40],
     "UDF": lambda pv: b"\0",
     "NELM": lambda pv: pv.max_length,
-    "FTVL": lambda pv: _FTVL[pv.data_type],
+    # Of arrays; the fourteenth value of mbbi has the same name.
+    "FTVL": lambda pv: _FTVL[pv.data_type] if pv.record_type in _ARRAYS else None,
     "NORD": lambda pv: pv.length,
 }
 
@@ -124,7 +127,7 @@ async def _write_state(fields: Any, name: str, value: Any) -> None:
         strings[number] = str(value)
         await pv.write_metadata(enum_strings=strings)
         if present == number:
-            await pv.write(present, verify_value=False)
+            await pv.write(strings[number], verify_value=False)
 
 
 async def _process(fields: Any, name: str, value: Any) -> None:

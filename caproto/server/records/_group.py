@@ -316,7 +316,12 @@ class RecordFieldGroup(PVGroup, metaclass=_FieldAttributes):
         """Store values of fields that exist; nobody has seen those that do not."""
         for name, value in values.items():
             field = self.made.get(name)
-            if field is not None and value is not None and field.value != value:
+            if field is None or value is None:
+                continue
+            strings = getattr(field, "enum_strings", ())
+            if isinstance(value, int) and value < len(strings):
+                value = strings[value]
+            if field.value != value:
                 await field.write(value, verify_value=False, update_fields=False)
 
     def begin_scan(self, period: float) -> None:

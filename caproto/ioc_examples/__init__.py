@@ -1,0 +1,1 @@
+"""IOCs to learn from; ``python -m caproto.ioc_examples`` lists them."""

@@ -1,0 +1,243 @@
+"""Values survive restarts, power cuts and broken files."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from caproto import CaprotoValueError, ChannelType
+from caproto.server import PVGroup, SubGroup, pvproperty
+from caproto.server.autosave import AutosaveHelper, RotatingFileManager, autosaved, get_autosave_fields
+
+
+class Part(PVGroup):
+    c = autosaved(pvproperty(value=[1, 2, 3], max_length=5))
+
+
+class Saved(PVGroup):
+    helper = SubGroup(AutosaveHelper)
+    a = autosaved(pvproperty(value=1.0, record="ai"), fields=["high_alarm_limit", "DESC"])
+    b = autosaved(pvproperty(value=b"abc", max_length=5))
+    e = autosaved(pvproperty(value="one", enum_strings=["one", "two"]))
+    t = autosaved(pvproperty(value="text", dtype=ChannelType.STRING))
+    not_saved = pvproperty(value=1)
+    part = SubGroup(Part)
+
+
+def group_at(path: Path, **keywords: Any) -> Saved:
+    group = Saved(prefix="p:")
+    group.helper._file_manager = RotatingFileManager(path, **keywords)
+    return group
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "values.json"
+
+
+def run(job: Any) -> Any:
+    return asyncio.run(job)
+
+
+async def change(group: Saved) -> None:
+    await group.a.write(2.5)
+    await group.a.get_field("HIGH").write(9.0)
+    await group.b.write(b"\xff\0\x01")
+    await group.e.write("two")
+    await group.t.write("other")
+    await group.part.c.write([4, 5])
+    await group.not_saved.write(9)
+
+
+def test_what_is_saved_is_restored(path: Path) -> None:
+    async def job() -> None:
+        before = group_at(path)
+        await change(before)
+        await before.helper.save()
+        after = group_at(path)
+        await after.helper.restore_from_file(path)
+        assert (after.a.value, after.b.value, after.e.value, after.t.value) == (2.5, b"\xff\0\x01", "two", "other")
+        assert list(after.part.c.value) == [4, 5]
+        assert after.a.upper_warning_limit == 9.0
+        assert after.not_saved.value == 1
+
+    run(job())
+    saved = json.loads(path.read_text())
+    assert saved["p:a"] == {"value": 2.5, "fields": {"high_alarm_limit": 9.0, "DESC": ""}}
+    assert set(saved) == {"p:a", "p:b", "p:e", "p:t", "p:part:c"}
+
+
+def test_arrays_of_numpy_are_saved(path: Path) -> None:
+    numpy = pytest.importorskip("numpy")
+
+    async def job() -> None:
+        before, after = group_at(path), group_at(path)
+        await before.part.c.write(numpy.array([7, 8], dtype="i4"))
+        await before.helper.save()
+        await after.helper.restore_from_file(path)
+        assert list(after.part.c.value) == [7, 8]
+
+    run(job())
+
+
+def test_nothing_new_is_not_saved_again(path: Path) -> None:
+    async def job() -> None:
+        group = group_at(path)
+        await group.helper.save()
+        written = path.stat().st_mtime_ns
+        await group.helper.save()
+        assert path.stat().st_mtime_ns == written
+        assert group.helper.autosave_hook.value == 1
+        await group.not_saved.write(4)
+        await group.helper.save()
+        assert len(list(path.parent.iterdir())) == 1
+
+    run(job())
+
+
+def test_a_corrupt_file_costs_a_warning_and_the_one_before_counts(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def job() -> None:
+        group = group_at(path)
+        for value in (1.5, 2.5, 3.5):
+            await group.a.write(value)
+            await group.helper.save()
+        copies = list(group.helper.file_manager.files_by_age)
+        assert len(copies) == 2
+        path.write_text('{"p:a": {"val')
+        copies[0].write_text("[]")
+        after = group_at(path)
+        await after.helper.restore_from_file(path)
+        assert after.a.value == 1.5
+
+    with caplog.at_level(logging.WARNING):
+        run(job())
+    assert caplog.text.count("cannot be restored") == 2
+
+
+def test_values_that_do_not_fit_any_more_cost_a_warning(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def job() -> None:
+        data = {"p:a": {"value": 7.0, "fields": {"gone": 1}}, "p:e": {"value": "three"}, "p:part:c": {"value": [1] * 9}}
+        group = group_at(path)
+        await group.helper.restore_values(data)
+        assert (group.a.value, group.e.value, group.part.c.value) == (7.0, "one", [1, 2, 3])
+
+    with caplog.at_level(logging.WARNING):
+        run(job())
+    assert caplog.text.count("is not restored") == 2
+
+
+def test_putters_run_when_values_are_restored() -> None:
+    class Group(PVGroup):
+        helper = SubGroup(AutosaveHelper)
+        x = autosaved(pvproperty(value=1))
+
+        @x.putter
+        async def x(self, instance: Any, value: Any) -> Any:
+            if value < 0:
+                raise CaprotoValueError("negative")
+            return value + 1
+
+    async def job() -> None:
+        group = Group(prefix="")
+        await group.helper.restore_values({"x": {"value": 5}})
+        await group.helper.restore_values({"x": {"value": -5}})
+        assert group.x.value == 6
+
+    run(job())
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace", "link"])
+def test_no_moment_is_without_a_whole_file(path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
+    """Whatever fails, the file is the old one or the new one, and nothing is left behind."""
+    manager = RotatingFileManager(path)
+    manager.write("old")
+
+    def fail(*arguments: Any) -> None:
+        assert path.read_text() == "old"
+        raise OSError("no space")
+
+    monkeypatch.setattr(os, call, fail)
+    if call == "link":  # there are file systems without: a copy does it
+        manager.write("new")
+        assert path.read_text() == "new"
+        assert [copy.read_text() for copy in manager.files_by_age] == ["old"]
+    else:
+        with pytest.raises(OSError, match="no space"):
+            manager.write("new")
+        assert path.read_text() == "old"
+    assert not list(path.parent.glob(".*"))
+
+
+def test_copies_of_a_day_and_old_ones_go(path: Path) -> None:
+    manager = RotatingFileManager(path, max_files_per_day=3, max_file_age=10)
+    now = datetime.datetime.now()
+    days = [now - datetime.timedelta(days=age) for age in (20, 11, 5, 1)]
+    for day in days:
+        (path.parent / f"values{day.strftime('_%Y%m%d-%H%M%S')}.json").write_text("{}")
+    other = path.parent / "values_of_somebody.json"
+    other.write_text("")
+    removed = manager.prune_files()
+    assert {file.name for file in removed} == {f"values{day.strftime('_%Y%m%d-%H%M%S')}.json" for day in days[:2]}
+    for number in range(8):
+        manager.write(str(number))
+    today = [file for file, date in manager.files_by_age.items() if date.date() == now.date()]
+    assert len(today) <= 3
+    assert path.read_text() == "7"
+    assert today[0].read_text() == "6"
+    assert other.exists()
+
+
+def test_the_hooks_restore_save_and_save_at_the_end(path: Path) -> None:
+    class Stop(Exception):
+        pass
+
+    class Layer:
+        rounds = 0
+
+        async def sleep(self, seconds: float) -> None:
+            assert seconds == 30
+            self.rounds += 1
+            if self.rounds == 2:
+                raise Stop
+            await group.a.write(8.5)
+
+    async def job() -> None:
+        await change(group)
+        await group.helper.save()
+        assert group.a.value == 2.5
+        await group.a.write(0.0)
+        with pytest.raises(Stop):
+            await group.helper.autosave_hook.server_startup(Layer())
+        assert json.loads(path.read_text())["p:a"]["value"] == 8.5
+        await group.a.write(9.5)
+        await group.helper.autosave_hook.server_shutdown(Layer())
+        assert json.loads(path.read_text())["p:a"]["value"] == 9.5
+
+    group = group_at(path)
+    run(job())
+
+
+def test_a_disk_that_is_full_does_not_end_the_ioc(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async def job() -> None:
+        group = group_at(path)
+        path.mkdir()
+        await group.helper.autosave_hook.server_shutdown(None)
+
+    with caplog.at_level(logging.ERROR):
+        run(job())
+    assert "values are not saved" in caplog.text
+
+
+def test_fields_that_are_saved() -> None:
+    group = Saved(prefix="")
+    fields = get_autosave_fields(Saved.a, group.a)
+    assert fields == {"high_alarm_limit": group.a.get_field("HIGH"), "DESC": group.a.get_field("DESC")}
+    assert get_autosave_fields(Saved.b, group.b) == {}
+    assert [pv.pvname for _, pv in group.helper.find_autosave_properties()] == ["a", "b", "e", "t", "part:c"]
