@@ -109,7 +109,11 @@ class Session:
         pv = self.server.pvs.get(command.name)
         if pv is None or pv.refused:
             self.send(channel.create_fail())
-        elif not self._denies(pv, command, command.cid):
+        elif self._denies(pv, command, command.cid):
+            del self.circuit.channels[command.cid]
+        elif pv.data_type > 6:
+            self.pipe.to_client += bytes(ca.CreateChanResponse(pv.data_type, pv.count, command.cid, 1))
+        else:
             sid = next(self.server.sids)
             self.send(channel.rights(pv.rights), channel.create(pv.data_type, pv.count, sid))
 
@@ -470,6 +474,7 @@ class Client:
         for link in engine.links.values():
             for name in ("channels", "requests", "writes", "echoes", "monitors", "sinks", "waiting", "_out"):
                 found[f"link.{name}"] = found.get(f"link.{name}", 0) + len(getattr(link, name))
+            found["link.waiting"] = sum(sink.waiting for sink in link.waiting)
             for name in ("channels", "channels_sid", "event_add_commands", "_cancelling", "_ioids"):
                 found[f"circuit.{name}"] = found.get(f"circuit.{name}", 0) + len(getattr(link.circuit, name))
         return found
