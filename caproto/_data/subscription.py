@@ -122,7 +122,7 @@ class Subscription:
         In the order in which they apply.
     """
 
-    __slots__ = ("data_count", "data_type", "gates", "key", "mask", "number", "owner", "sink", "view")
+    __slots__ = ("data_count", "data_type", "gates", "key", "mask", "number", "sink", "view")
 
     def __init__(
         self,
@@ -133,7 +133,6 @@ class Subscription:
         sink: Sink,
         number: bytes = bytes(4),
         gates: tuple[Gate, ...] = (),
-        owner: Any = None,
     ) -> None:
         self.view = view
         self.data_type = data_type
@@ -142,7 +141,6 @@ class Subscription:
         self.sink = sink
         self.number = number
         self.gates = gates
-        self.owner = owner
         self.key = (view, data_type, data_count)
 
     def passes(self, flags: int, value: Any) -> bool:

@@ -1,0 +1,409 @@
+"""One connection as its server sees it: requests in, replies out (protocol sections 11.4, 11.5, 12 and 14).
+
+The path of a read that needs no hook: the parser makes the frame (40 ns), a dict gives its handler, another its
+channel, a third the value as it was encoded for the first who asked; three parts go into the list that is joined and
+sent once for every chunk received.  Nothing is formatted, no task is made, no state is kept for it.
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from .. import _commands as ca
+from .._constants import DEFAULT_PROTOCOL_VERSION
+from .._data.publisher import present
+from .._data.subscription import Subscription
+from .._data.view import Encoded, header
+from .._enums import CLIENT, AccessRights
+from .._environ import max_array_bytes
+from .._errors import CaprotoTypeError, CaprotoValueError, RemoteProtocolError
+from .._layout import LAST_DBR
+from .._status import CAStatus
+from .._wire import codec
+from . import _requests
+from ._channel import NOTHING, Channel
+from ._names import find
+from ._output import Output
+
+if TYPE_CHECKING:
+    from ._engine import ServerEngine
+
+__all__ = ["ServerCircuit"]
+
+logger = logging.getLogger("caproto.server")
+
+#: The largest payload that is taken from a client, in bytes, unless the environment says otherwise.
+UNTRUSTED_PAYLOAD = 128 * 1024 * 1024
+#: Requests of one client that may wait for hooks.
+MAX_JOBS = 1000
+_NUMBER = struct.Struct(">I").pack
+_SHORT = struct.Struct(">HHHHII").pack
+_UNKNOWN_CID = 0xFFFFFFFF
+_VERSION_HELLO = bytes(ca.VersionResponse(DEFAULT_PROTOCOL_VERSION))
+
+
+def _code(status: CAStatus) -> int:
+    return status.value.code_with_severity
+
+
+class ServerCircuit:
+    """The server's side of one connection.
+
+    Parameters
+    ----------
+    engine : ServerEngine
+    address : tuple of (str, int)
+        The client.
+    wake : callable
+        Called when there is something to send after there was nothing.
+    patience : float
+        Until when the client has to say something sensible.
+
+    Attributes
+    ----------
+    output : Output
+        What the skin has to send.
+    closing : bool
+        The connection is to be closed when everything was sent.
+    channels : dict
+        By SID.
+    host_name, client_name : str
+        What the client says of itself.
+    """
+
+    def __init__(
+        self, engine: ServerEngine, address: tuple[str, int], wake: Callable[[], None], patience: float
+    ) -> None:
+        self.engine = engine
+        self.address = address
+        self.patience = patience
+        self.output = Output(engine.budget, wake)
+        self.channels: dict[int, Channel] = {}
+        self.waiting: deque[Any] = deque()
+        self.jobs = 0
+        self.host_name = self.client_name = ""
+        self.priority = 0
+        self.minor = 0
+        self.greeted = False
+        self.closing = False
+        self.lost = False
+        limit = max_array_bytes()
+        self._parser = codec.StreamParser(ca.tables[CLIENT], UNTRUSTED_PAYLOAD if limit is None else limit)
+        self._handlers = {cls: getattr(self, name) for cls, name in _HANDLERS.items()}
+        self.output.send(_VERSION_HELLO)
+
+    def __repr__(self) -> str:
+        return f"<ServerCircuit {self.client_name}@{self.host_name} {self.address} channels={len(self.channels)}>"
+
+    # Bytes in -----------------------------------------------------------------------------------
+
+    def get_buffer(self, size_hint: int = -1) -> memoryview:
+        """Writable memory for the next read from the socket; a large payload goes straight to where it stays."""
+        buffer: memoryview = self._parser.get_buffer(size_hint)
+        return buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Serve what the `nbytes` bytes now in the memory of :meth:`get_buffer` complete."""
+        self._feed(self._parser.buffer_updated, nbytes)
+
+    def receive(self, data: Any) -> None:
+        """Serve what received bytes complete; they are not kept."""
+        self._feed(self._parser.feed, data)
+
+    def _feed(self, parse: Callable[[Any], list[Any]], argument: Any) -> None:
+        if self.closing:
+            return
+        try:
+            frames = parse(argument)
+        except RemoteProtocolError as error:
+            self.close(str(error), ca.EchoRequest(), CAStatus.ECA_INTERNAL)
+            return
+        if not self.greeted and not frames and self._parser.bytes_needed > 16:
+            # The first message of a client is a VERSION, which has no payload.
+            self.close("this is no Channel Access")
+            return
+        if self._parser.error is not None and not frames:
+            self.close(str(self._parser.error))
+            return
+        if self.waiting:
+            self.waiting.extend(frames)
+        else:
+            self._serve(frames)
+
+    @property
+    def congested(self) -> bool:
+        """Whether nothing more should be read from the socket until something was sent or done."""
+        return bool(self.waiting)
+
+    def resume(self) -> None:
+        """Serve what had to wait, as far as there is room now."""
+        if self.waiting and not (self.closing or self.output.full or self.jobs >= MAX_JOBS):
+            frames, self.waiting = self.waiting, deque()
+            self._serve(frames)
+
+    def _serve(self, frames: Any) -> None:
+        handlers = self._handlers
+        output = self.output
+        budget = output.budget
+        queue = iter(frames)
+        for frame in queue:
+            if self.greeted or frame.__class__ is ca.VersionRequest:
+                handlers.get(frame.__class__, self._unknown)(frame)
+            else:
+                # As rsrv: what was received so far is dropped, a later VERSION heals it.
+                self._refuse(frame, _UNKNOWN_CID, CAStatus.ECA_DEFUNCT, "the first message has to be VERSION")
+                return
+            if self.closing:
+                return
+            if output.size > budget or self.jobs >= MAX_JOBS:
+                self.waiting.extend(queue)
+                return
+
+    # The circuit itself -------------------------------------------------------------------------
+
+    def close(self, reason: str = "", request: Any = None, status: CAStatus = CAStatus.ECA_INTERNAL) -> None:
+        """Have the connection closed when everything was sent, and say why in one line of the log."""
+        if self.closing:
+            return
+        if reason:
+            logger.info("closing the circuit to %s:%d: %s", *self.address[:2], reason)
+        if request is not None:
+            self._refuse(request, _UNKNOWN_CID, status, reason)
+        self.closing = True
+        self.output.wake()
+
+    def disconnected(self) -> None:
+        """The connection is gone: end every subscription and forget every channel."""
+        self.lost = self.closing = True
+        self.engine.circuits.discard(self)
+        for channel in list(self.channels.values()):
+            self._forget(channel)
+        self.waiting.clear()
+        self.output.clear()
+
+    def _refuse(self, frame: Any, cid: int, status: CAStatus, text: str) -> None:
+        self.output.send(bytes(ca.ErrorResponse(frame, cid, status, text)))
+
+    def _unknown(self, frame: Any) -> None:
+        text = f"invalid request code {frame._command}"
+        # The C library looks the embedded command up in a table that ends at 27.
+        self.close(text, frame if frame._command <= 27 else None)
+
+    def _version(self, frame: Any) -> None:
+        if not self.greeted:
+            if frame._data_count < 4 or frame._data_type > 99:
+                self.close(f"version {frame._data_count}, priority {frame._data_type}")
+                return
+            self.greeted = True
+            self.priority = frame._data_type
+        self.minor = min(frame._data_count, DEFAULT_PROTOCOL_VERSION) or self.minor
+
+    def _name(self, frame: Any) -> None:
+        if self.channels:
+            self._refuse(frame, _UNKNOWN_CID, CAStatus.ECA_INTERNAL, "a name comes before the first channel")
+        elif not 0 < frame._payload_size <= 512 or frame._limit or 0 not in bytes(frame._payload):
+            self.close("a name has to be 1 to 511 characters and a NUL", frame)
+        elif isinstance(frame, ca.HostNameRequest):
+            self.host_name = frame.name
+        else:
+            self.client_name = frame.name
+
+    def _echo(self, frame: Any) -> None:
+        self.output.send(bytes(frame))
+
+    def _search(self, frame: Any) -> None:
+        answer = self.engine.search(frame)
+        if answer:
+            self.output.send(answer)
+
+    def _events_off(self, frame: Any) -> None:
+        self.output.switch_events(False)
+
+    def _events_on(self, frame: Any) -> None:
+        self.output.switch_events(True)
+
+    # Channels -----------------------------------------------------------------------------------
+
+    def _create(self, frame: Any) -> None:
+        if not frame._payload_size or frame._limit:
+            return  # as rsrv
+        cid = frame._parameter1
+        target = find(self.engine.pvdb, frame.name)
+        if target is None:
+            self.output.send(_SHORT(26, 0, 0, 0, cid, 0))
+            return
+        sid = self.engine.new_sid()
+        channel = Channel(self, sid, cid, target)
+        self.channels[sid] = self.engine.sids[sid] = channel
+        channel.rights = int(target.data.check_access(self.host_name, self.client_name))
+        channel.settle()
+        view = target.view
+        front, end = header(18, 0, view.native_type, view.native_count, cid)
+        self.output.send(_SHORT(22, 0, 0, 0, cid, channel.rights) + front + _NUMBER(sid) + end)
+
+    def _forget(self, channel: Channel) -> None:
+        self.channels.pop(channel.sid, None)
+        self.engine.sids.pop(channel.sid, None)
+        for subscription in channel.subscriptions:
+            channel.data.detach(subscription)
+            self.output.discard(subscription)
+        channel.subscriptions.clear()
+        self.jobs -= len(channel.jobs)
+        channel.jobs.clear()
+
+    def clear_channel(self, channel: Channel, frame: Any) -> None:
+        """Answer CLEAR_CHANNEL."""
+        self._forget(channel)
+        self.output.send(bytes(ca.ClearChannelResponse(channel.sid, frame._parameter2)))
+
+    def refresh_access(self, channel: Channel) -> None:
+        """Look again what the client may do with a channel; tell it if that changed."""
+        rights = int(channel.data.check_access(self.host_name, self.client_name))
+        if rights == channel.rights:
+            return
+        channel.rights = rights
+        channel.settle()
+        self.output.send(_SHORT(22, 0, 0, 0, channel.cid, rights))
+        for subscription in channel.subscriptions:
+            channel.data.detach(subscription)
+            self.begin(channel, subscription)
+
+    # Requests for a channel ---------------------------------------------------------------------
+
+    def _read_notify(self, frame: Any) -> None:
+        channel = self.channels.get(frame._parameter1)
+        if channel is not None:
+            found = channel.cache.get(frame._data_count << 6 | frame._data_type)
+            if found is not None:
+                self.reply(found, frame._parameter2)
+                return
+        self._request(frame)
+
+    def _request(self, frame: Any) -> None:
+        channel = self.channels.get(frame._parameter1)
+        if channel is None:
+            text = f"no channel has the sid {frame._parameter1}"
+            self._refuse(frame, _UNKNOWN_CID, CAStatus.ECA_INTERNAL, text)
+            return
+        at_once, waits = _REQUESTS[frame.__class__]
+        if not channel.jobs and not (waits is not None and waits(channel)):
+            at_once(self, channel, frame)
+            return
+        channel.jobs.append(frame)
+        channel.cache = NOTHING
+        self.jobs += 1
+        if len(channel.jobs) == 1:
+            self.engine.spawn(self._work(channel))
+
+    async def _work(self, channel: Channel) -> None:
+        """Serve the requests of a channel one after the other, in the order in which they came."""
+        while channel.jobs:
+            frame = channel.jobs[0]
+            hooked = _HOOKED.get(frame.__class__)
+            if hooked is not None and not self.lost:
+                await hooked(self, channel, frame)
+            elif not self.lost:
+                _REQUESTS[frame.__class__][0](self, channel, frame)
+            if channel.jobs:  # a channel that was cleared has none any more
+                channel.jobs.popleft()
+                self.jobs -= 1
+        channel.settle()
+        if self.waiting and not self.lost:
+            self.resume()
+            self.output.wake()
+
+    def reply(self, encoded: Encoded, ioid: int) -> None:
+        """Answer READ_NOTIFY."""
+        output = self.output
+        output.parts += (encoded.reply, _NUMBER(ioid), encoded.rest)
+        output.size += encoded.size
+        if not output.awake:
+            output.awake = True
+            output.wake()
+
+    def refuse(self, channel: Channel, frame: Any, status: CAStatus, text: str) -> None:
+        """Answer with an ERROR that quotes the request."""
+        self._refuse(frame, channel.cid, status, f"{channel.name}: {text}")
+
+    def value_of(self, channel: Channel, data_type: int, count: int) -> tuple[Encoded | None, CAStatus]:
+        """Return the present value, or None and why there is none."""
+        if data_type > LAST_DBR:
+            return None, CAStatus.ECA_BADTYPE
+        if not channel.rights & AccessRights.READ:
+            return None, CAStatus.ECA_NORDACCESS
+        if not channel.view.allowed(data_type, count):
+            return None, CAStatus.ECA_BADCOUNT
+        try:
+            return channel.view.encoded(data_type, count), CAStatus.ECA_NORMAL
+        except (CaprotoValueError, CaprotoTypeError) as error:
+            logger.debug("%s cannot be told as DBR type %d: %s", channel.name, data_type, error)
+            return None, CAStatus.ECA_GETFAIL
+
+    def failed(self, channel: Channel, data_type: int, count: int, status: CAStatus) -> Encoded:
+        """Return what a failed read is answered with: zeros of full size, where that is known and reasonable."""
+        if data_type > LAST_DBR or status is CAStatus.ECA_BADCOUNT or not channel.view.allowed(data_type, count):
+            front, end = header(15, 0, data_type, 0, _code(status))
+            return Encoded(front, b"\0\1" + front[2:], end, 16 + len(end))
+        return channel.view.zeros(data_type, count, _code(status))
+
+    def begin(self, channel: Channel, subscription: Subscription) -> None:
+        """Send the first update of a subscription, and all others if the client may read."""
+        if channel.rights & AccessRights.READ:
+            channel.data.attach(subscription)
+            encoded = present(*subscription.key)
+            for gate in subscription.gates:
+                gate.passes(_VALUE, channel.data._value)
+        else:
+            encoded = self.failed(channel, subscription.data_type, subscription.data_count, CAStatus.ECA_NORDACCESS)
+        self.output.put(subscription, encoded)
+
+    def end(self, channel: Channel, subscription: Subscription) -> None:
+        """Cancel a subscription and confirm it (section 3.7)."""
+        channel.data.detach(subscription)
+        self.output.discard(subscription)
+        front, end = header(1, 0, subscription.data_type, subscription.data_count, channel.sid)
+        self.output.send(front + subscription.number + end)
+
+
+_VALUE = 1
+_HANDLERS = {
+    ca.VersionRequest: "_version",
+    ca.ClientNameRequest: "_name",
+    ca.HostNameRequest: "_name",
+    ca.EchoRequest: "_echo",
+    ca.ReadSyncRequest: "_echo",
+    ca.SearchRequest: "_search",
+    ca.EventsOffRequest: "_events_off",
+    ca.EventsOnRequest: "_events_on",
+    ca.CreateChanRequest: "_create",
+    ca.ReadNotifyRequest: "_read_notify",
+    ca.ReadRequest: "_request",
+    ca.WriteRequest: "_request",
+    ca.WriteNotifyRequest: "_request",
+    ca.EventAddRequest: "_request",
+    ca.EventCancelRequest: "_request",
+    ca.ClearChannelRequest: "_request",
+}
+AtOnce = Callable[[ServerCircuit, Channel, Any], None]
+#: How a request is answered at once, and what says that it has to wait for a hook.
+_REQUESTS: dict[type, tuple[AtOnce, Callable[[Channel], bool] | None]] = {
+    ca.ReadNotifyRequest: (_requests.read_notify, Channel.read_waits),
+    ca.ReadRequest: (_requests.read, Channel.read_waits),
+    ca.WriteRequest: (_requests.write, Channel.write_waits),
+    ca.WriteNotifyRequest: (_requests.write_notify, Channel.write_waits),
+    ca.EventAddRequest: (_requests.subscribe, Channel.read_waits),
+    ca.EventCancelRequest: (_requests.cancel, None),
+    ca.ClearChannelRequest: (ServerCircuit.clear_channel, None),
+}
+#: The same with hooks.
+_HOOKED: dict[type, Callable[[ServerCircuit, Channel, Any], Coroutine[Any, Any, None]]] = {
+    ca.ReadNotifyRequest: _requests.hooked_read_notify,
+    ca.ReadRequest: _requests.hooked_read,
+    ca.WriteRequest: _requests.hooked_write,
+    ca.WriteNotifyRequest: _requests.hooked_write_notify,
+    ca.EventAddRequest: _requests.hooked_subscribe,
+}

@@ -1,0 +1,120 @@
+"""Channel names: which PV, which field of it, and through which filters (protocol section 10)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from .._data.subscription import Deadband, Decimation, Gate, Sync
+from .._data.view import View, ViewKey
+from .._errors import CaprotoKeyError, CaprotoValueError
+from .._filters import ChannelFilter, RecordModifiers, parse_channel_filter, parse_record_field
+
+if TYPE_CHECKING:
+    from .._data import ChannelData
+
+__all__ = ["Target", "find", "knows"]
+
+_PLAIN = ViewKey()
+_NO_FILTER = ChannelFilter(None, None, None, None)
+
+
+class Target(NamedTuple):
+    """What a channel name stands for.
+
+    Attributes
+    ----------
+    data : ChannelData
+    view : View
+        What is told of it.
+    filters : ChannelFilter
+        Which updates are told.
+    every : int
+        Only each so many-th update is told (filter ``dec``); 0 is all.
+    """
+
+    data: ChannelData
+    view: View
+    filters: ChannelFilter
+    every: int
+
+    def gates(self) -> tuple[Gate, ...]:
+        """Return the filters of updates for a new subscription."""
+        if self.filters is _NO_FILTER and not self.every:
+            return ()
+        made: list[Gate] = []
+        if self.filters.dbnd is not None:
+            made.append(Deadband(self.filters.dbnd))
+        if self.filters.sync is not None:
+            states = getattr(getattr(self.data, "group", None), "states", {})
+            made.append(Sync(self.filters.sync, bool(states.get(self.filters.sync.s, False))))
+        if self.every:
+            made.append(Decimation(self.every))
+        return tuple(made)
+
+
+def _data(pvdb: Mapping[str, ChannelData], record: str, field: str | None) -> ChannelData | None:
+    owner: Any = pvdb.get(record)
+    if owner is None or not field or field == "VAL":
+        return cast("ChannelData | None", owner)
+    if not hasattr(owner, "get_field"):
+        return None
+    try:
+        return cast("ChannelData", owner.get_field(field))
+    except (CaprotoKeyError, CaprotoValueError):
+        return None
+
+
+def knows(pvdb: Mapping[str, ChannelData], name: str) -> bool:
+    """Return whether there is such a record and field; filters are not looked at, as in a search."""
+    if name in pvdb:
+        return True
+    if "." not in name:
+        return False
+    parts = parse_record_field(name)
+    return parts.record_dot_field in pvdb or _data(pvdb, parts.record, parts.field) is not None
+
+
+def find(pvdb: Mapping[str, ChannelData], name: str) -> Target | None:
+    """Return what a channel name stands for; None if there is no such thing, or a filter is not understood."""
+    data = pvdb.get(name)
+    if data is not None:
+        return Target(data, data.view(), _NO_FILTER, 0)
+    if "." not in name:
+        return None
+    parts = parse_record_field(name)
+    data = pvdb.get(parts.record_dot_field) or _data(pvdb, parts.record, parts.field)
+    if data is None:
+        return None
+    if parts.modifiers is None:
+        return Target(data, data.view(), _NO_FILTER, 0)
+    long_string = bool(parts.modifiers.modifiers & RecordModifiers.long_string)
+    if long_string and not data._long_string_size():
+        return None
+    try:
+        filters, every = _filters(parts.modifiers.filter_)
+    except CaprotoValueError:
+        return None
+    key = ViewKey(filters.arr, long_string, bool(filters.ts))
+    return Target(data, data.view(key), filters, every)
+
+
+def _filters(text: str | None) -> tuple[ChannelFilter, int]:
+    """Return the filters behind a name; ``dec`` by itself."""
+    if not text:
+        return _NO_FILTER, 0
+    if "dec" not in text:
+        return parse_channel_filter(text), 0
+    from .._json5 import parse_json5
+
+    start = text.find("{")
+    options = parse_json5(text[start:]) if start >= 0 else None
+    if not isinstance(options, dict) or "dec" not in options:
+        return parse_channel_filter(text), 0
+    decimation = options.pop("dec")
+    every = decimation.get("n") if isinstance(decimation, dict) and len(decimation) == 1 else None
+    if isinstance(every, bool) or not isinstance(every, int) or every < 1:
+        raise CaprotoValueError(f"filter 'dec' needs a number n of 1 or more, not {decimation!r}")
+    rest = text[:start] + (json.dumps(options) if options else "")
+    return parse_channel_filter(rest) if rest.strip() else _NO_FILTER, every
