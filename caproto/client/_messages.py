@@ -142,7 +142,9 @@ def _updated(engine: ClientEngine, link: Link, command: EventAddResponse, now: f
     if not command.status.success:
         text = f"{monitor.channel.name}: update refused by {link.where}: {status_text(command.status)}"
         monitor.owner.failed(ErrorResponseReceived(text))
-    elif monitor.sink.push(command):
+        return
+    len(command.data)  # a payload that is too short fails here, not in a callback
+    if monitor.sink.push(command):
         engine.touched.append(monitor.sink)
         link.waiting[monitor.sink] = None
 
