@@ -58,14 +58,13 @@ class PVBase:
     context : Context
     timeout : float or None
         Seconds that its methods wait if they are not told otherwise; None waits forever.
-    connection_state_callback, access_rights_callback : CallbackHandler
-        Called with ``(pv, "connected" | "disconnected")`` and ``(pv, AccessRights)``.
     subscriptions : dict
         By their parameters.
     executor : concurrent.futures.Executor or None
         Where callbacks run, if not with all others of the context (threading only).
     """
 
+    log = logging.getLogger("caproto.ch")
     _subscription_class: ClassVar[type[SubscriptionBase]]
 
     def __init__(self, name: str, priority: int, context: Any, timeout: Any = CONTEXT_DEFAULT_TIMEOUT) -> None:
@@ -76,10 +75,9 @@ class PVBase:
         self.context = context
         self._timeout = timeout
         self.executor: Any = None
-        self.connection_state_callback = CallbackHandler(self)
-        self.access_rights_callback = CallbackHandler(self)
+        self._connection_state_callback: CallbackHandler | None = None
+        self._access_rights_callback: CallbackHandler | None = None
         self.subscriptions: dict[Any, Any] = {}
-        self.log = logging.getLogger("caproto.ch")
         self.engine_channel: Channel = context.driver.engine.open(name, context.now(), priority=priority, owner=self)
 
     def __repr__(self) -> str:
@@ -87,6 +85,26 @@ class PVBase:
         if not channel.connected:
             return f"<PV {self.name!r} {channel.state}>"
         return f"<PV {self.name!r} connected to {channel.where}>"
+
+    # Made when they are asked for: most of many PVs have none.
+
+    @property
+    def connection_state_callback(self) -> CallbackHandler:
+        """What is called with ``(pv, "connected" | "disconnected")``."""
+        if self._connection_state_callback is None:
+            handler = self._connection_state_callback = CallbackHandler(self)
+            if self.engine_channel.ever_connected:
+                handler.last = (self, "connected" if self.connected else "disconnected")
+        return self._connection_state_callback
+
+    @property
+    def access_rights_callback(self) -> CallbackHandler:
+        """What is called with ``(pv, AccessRights)``."""
+        if self._access_rights_callback is None:
+            handler = self._access_rights_callback = CallbackHandler(self)
+            if self.connected:
+                handler.last = (self, self.access_rights)
+        return self._access_rights_callback
 
     @property
     def connected(self) -> bool:
@@ -122,11 +140,13 @@ class PVBase:
 
     def connection_state_changed(self, state: str, channel: ClientChannel | None) -> None:
         """Called when the PV is connected or disconnected; runs the callbacks."""
-        self.connection_state_callback.process(self, state)
+        if self._connection_state_callback is not None:
+            self._connection_state_callback.process(self, state)
 
     def access_rights_changed(self, rights: AccessRights) -> None:
         """Called when the server allows more or less; runs the callbacks."""
-        self.access_rights_callback.process(self, rights)
+        if self._access_rights_callback is not None:
+            self._access_rights_callback.process(self, rights)
 
     def changed(self, what: str) -> None:
         """Tell what the engine noted: "connected", "disconnected" or "rights"."""

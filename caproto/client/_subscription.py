@@ -35,6 +35,11 @@ class CallbackHandler:
     """Functions of the user that are called when something happens to a PV.
 
     They are held strongly: they live until they are removed.
+
+    Attributes
+    ----------
+    last : tuple or None
+        What they were called with last.
     """
 
     def __init__(self, pv: PVBase) -> None:
@@ -42,7 +47,7 @@ class CallbackHandler:
         # The function itself is kept beside its adapted form, which may hold it weakly.
         self.callbacks: dict[int, tuple[Callable[..., Any], Callable[..., Any]]] = {}
         self._tokens = itertools.count()
-        self._last: tuple[Any, ...] | None = None
+        self.last: tuple[Any, ...] | None = None
 
     def add_callback(self, func: Callable[..., Any], run: bool = False) -> int:
         """Call `func` from now on, and with `run` also with what happened last.
@@ -54,8 +59,8 @@ class CallbackHandler:
         """
         token = next(self._tokens)
         self.callbacks[token] = (func, adapt_old_callback_signature(func, set()))
-        if run and self._last is not None:
-            self.pv.context.call(func, *self._last, pv=self.pv)
+        if run and self.last is not None:
+            self.pv.context.call(func, *self.last, pv=self.pv)
         return token
 
     def remove_callback(self, token: int) -> Any:
@@ -64,7 +69,7 @@ class CallbackHandler:
 
     def process(self, *args: Any) -> None:
         """Call all of them."""
-        self._last = args
+        self.last = args
         for _, func in list(self.callbacks.values()):
             self.pv.context.call(func, *args, pv=self.pv)
 

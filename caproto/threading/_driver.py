@@ -126,15 +126,14 @@ class ThreadingDriver(SelectorDriver):
             changes, engine.changes = engine.changes, []
             for channel, what in changes:
                 channel.owner.changed(what)
+            # Whoever waits for a connection goes on after this.
+            self._submit_calls()
         if engine.finished:
             finished, engine.finished = engine.finished, []
             for request in finished:
                 assert request.on_done is not None
                 request.on_done(request)
-        if self._calls:
-            calls, self._calls = self._calls, {}
-            for executor, functions in calls.items():
-                self.submit(executor, _run_all, functions)
+        self._submit_calls()
         if engine.touched:
             touched, engine.touched = engine.touched, []
             self._deliver(touched)
@@ -154,6 +153,12 @@ class ThreadingDriver(SelectorDriver):
             if not self.submit(executor, self._run_callbacks, sinks):
                 for sink in sinks:
                     sink.monitor.owner.busy = False
+
+    def _submit_calls(self) -> None:
+        if self._calls:
+            calls, self._calls = self._calls, {}
+            for executor, functions in calls.items():
+                self.submit(executor, _run_all, functions)
 
     def call(self, executor: Executor | None, func: Callable[..., Any], *args: Any) -> None:
         """Have a function of the user called, after all that were given to the same executor before."""
