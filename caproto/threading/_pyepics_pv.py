@@ -14,11 +14,11 @@ from typing import Any
 
 from .._enums import AccessRights, ChannelType, SubscriptionType, native_type
 from .._errors import CaprotoNetworkError, CaprotoTimeoutError, ErrorResponseReceived, Forbidden
-from ..client import Request
 from ..client._subscription import call_safely
 from ..client._types import default_count
 from . import _pyepics_values as values
-from ._pyepics_info import describe
+from ._pyepics_fields import FIELDS
+from ._pyepics_put import Puts
 from .client import Context, Subscription
 
 __all__ = ["DEFAULT_CONNECTION_TIMEOUT", "DEFAULT_SUBSCRIPTION_MASK", "PV"]
@@ -27,24 +27,13 @@ __all__ = ["DEFAULT_CONNECTION_TIMEOUT", "DEFAULT_SUBSCRIPTION_MASK", "PV"]
 DEFAULT_CONNECTION_TIMEOUT = 2.0
 DEFAULT_SUBSCRIPTION_MASK = int(SubscriptionType.DBE_VALUE | SubscriptionType.DBE_ALARM)
 
-# What callbacks are given by keyword, in addition to "cb_info" and what add_callback() was given.
-_FIELDS = (
-    "pvname", "value", "char_value", "status", "ftype", "chid", "host", "count", "access", "write_access",
-    "read_access", "severity", "timestamp", "posixseconds", "nanoseconds", "precision", "units", "enum_strs",
-    "monitor_delta", *values.CTRL_LIMITS,
-)  # fmt: skip
-_TIME_FIELDS = ("status", "severity", "timestamp", "posixseconds", "nanoseconds")
 _ACCESS = ("no access", "read-only", "write-only", "read/write")
 
 _default_context: Context | None = None
 _default_lock = threading.Lock()
 
 
-def _field(name: str, doc: str) -> Any:
-    return property(lambda self: self._getarg(name), doc=doc)
-
-
-class PV:
+class PV(Puts):
     """A PV with the interface of ``epics.PV``.
 
     Parameters
@@ -107,8 +96,6 @@ class PV:
         self._auto_monitor = auto_monitor
         self._auto_monitor_sub: Subscription | None = None
         self._auto_monitor_mask: int | None = None
-        self._put_complete: bool | None = None
-        self._last_put: object = None
         self._user_max_count = count
         self._delta = monitor_delta
         self._delta_from: float | None = None
@@ -119,6 +106,7 @@ class PV:
         self._updates = 0
         self._updating: int | None = None
         self._released = False
+        self._told_connected = self._told_rights = False
         self._args: dict[str, Any] = {}
         self._forget()
         self._attach()
@@ -133,7 +121,7 @@ class PV:
             return _default_context
 
     def _forget(self) -> None:
-        self._args.update(dict.fromkeys(_FIELDS))
+        self._args.update(dict.fromkeys(FIELDS))
         self._args.update(
             pvname=self.pvname, count=self._user_max_count, nelm=-1, type="unknown", typefull="unknown",
             access="unknown", monitor_delta=self._delta,
@@ -172,14 +160,39 @@ class PV:
             self._learn()
         elif self.verbose:
             print(f"PV '{self.pvname}' disconnected.")
-        for func in list(self.connection_callbacks):
+        with self._lock:
+            self._told_connected, functions = conn, list(self.connection_callbacks)
+        for func in functions:
             self._call(functools.partial(func, pvname=self.pvname, conn=conn, pv=self))
 
     def _on_access(self, _: Any, rights: AccessRights) -> None:
+        read, write = self._store_rights(rights)
+        with self._lock:
+            self._told_rights, functions = True, list(self.access_callbacks)
+        for func in functions:
+            self._call(functools.partial(func, read, write, pv=self))
+
+    def _store_rights(self, rights: AccessRights) -> tuple[bool, bool]:
         read, write = bool(rights & AccessRights.READ), bool(rights & AccessRights.WRITE)
         self._args.update(read_access=read, write_access=write, access=_ACCESS[read + 2 * write])
-        for func in list(self.access_callbacks):
-            self._call(functools.partial(func, read, write, pv=self))
+        return read, write
+
+    def _share(self, callback: Any, connection_callback: Any, access_callback: Any) -> None:
+        """Let one more user of this PV know what others have been told already."""
+        with self._lock:
+            self.connection_callbacks += [connection_callback] if callable(connection_callback) else []
+            self.access_callbacks += [access_callback] if callable(access_callback) else []
+            connected, rights = self._told_connected and self.connected, self._told_rights and self.connected
+        if connected and callable(connection_callback):
+            connection_callback(pvname=self.pvname, conn=True, pv=self)
+        if rights and callable(access_callback):
+            access_callback(self.read_access, self.write_access, pv=self)
+        if callable(callback):
+            index = self.add_callback(callback)
+            assert index is not None
+            if self._updates or not self._auto_monitor:
+                self.get()
+                self.run_callback(index)
 
     def _call(self, func: Callable[[], Any]) -> None:
         call_safely(self.pvname, func)
@@ -255,9 +268,7 @@ class PV:
 
     def force_read_access_rights(self) -> None:
         """Take over the access rights as they are now."""
-        rights = self._pv.access_rights
-        read, write = bool(rights & AccessRights.READ), bool(rights & AccessRights.WRITE)
-        self._args.update(read_access=read, write_access=write, access=_ACCESS[read + 2 * write])
+        self._store_rights(self._pv.access_rights)
 
     # Subscription
 
@@ -565,186 +576,3 @@ class PV:
         text = "None" if value is None else values.char_value(value, self._args["ftype"], self._args, whole_text)
         self._args["char_value"] = text
         return text
-
-    # Writing
-
-    def put(
-        self,
-        value: Any,
-        wait: bool = False,
-        timeout: float | None = 30.0,
-        use_complete: bool = False,
-        callback: Callable[..., Any] | None = None,
-        callback_data: Any = None,
-    ) -> int | None:
-        """Write a value.
-
-        Parameters
-        ----------
-        value : object
-            A number, text, state of an enum, or a sequence.
-        wait : bool, optional
-            Wait until the server has done what the value causes.
-        timeout : float or None, optional
-            Seconds to wait for that; None waits forever.
-        use_complete : bool, optional
-            Have :attr:`put_complete` say when it is done.
-        callback : callable, optional
-            Called when it is done, with ``pvname=`` and ``data=callback_data``, or the items of it if it is a dict.
-        callback_data : object, optional
-
-        Returns
-        -------
-        int or None
-            1; -1 if it was not done in time or was refused; None if not connected.
-
-        Raises
-        ------
-        Forbidden
-            Writing is not allowed.
-        CaprotoValueError, CaprotoTypeError
-            The value does not fit the PV.
-        """
-        if not self.wait_for_connection():
-            return None
-        notify = wait or use_complete or callable(callback)
-        started = self._start_put(value, notify, use_complete, callback, callback_data)
-        if started is None or not wait:
-            return 1
-        # What is not done in time is still waited for by `put_complete` and the callback.
-        request, done = started
-        answered = done.wait(None if timeout is None else max(timeout, 0.0))
-        return 1 if answered and request.error is None else -1
-
-    def _start_put(
-        self,
-        value: Any,
-        notify: bool,
-        use_complete: bool = False,
-        callback: Callable[..., Any] | None = None,
-        callback_data: Any = None,
-    ) -> tuple[Request, threading.Event] | None:
-        """Write, and return what is done when the server has done it; None without notification."""
-        if not self._pv.access_rights & AccessRights.WRITE:
-            raise Forbidden(f"{self.pvname}: {self._args['host']} does not allow to write it")
-        native = self._native_type
-        if native == ChannelType.ENUM and isinstance(value, str):
-            names = self.enum_strs or ()
-            value = names.index(value) if value in names else value
-        data = values.to_wire(self.pvname, value, native, self._args["nelm"])
-        self._last_put = mine = object()
-        self._put_complete = False if use_complete else None
-        if not notify:
-            self._pv.write(data, data_type=native, wait=False)
-            return None
-        keywords = callback_data if isinstance(callback_data, dict) else {"data": callback_data}
-        done = threading.Event()
-
-        def on_done(request: Request) -> None:
-            if mine is self._last_put and (use_complete or callable(callback)):
-                self._put_complete = True
-            if request.error is not None:
-                self._pv.log.warning("%s", request.error)
-            if callable(callback):
-                self.context.call(functools.partial(callback, pvname=self.pvname, **keywords), pv=self._pv)
-            done.set()
-
-        with self.context.driver:
-            return self._pv._send_write(data, native, None, True, on_done), done
-
-    @property
-    def put_complete(self) -> bool | None:
-        """Whether the last put with `use_complete` or a callback is done; None if the last put had neither."""
-        return self._put_complete
-
-    # What is known
-
-    def _getarg(self, name: str) -> Any:
-        """Return a field, asked for first if it has not been."""
-        if self._args[name] is None and self._args["value"] is None:
-            self.get()
-        if self._args[name] is None:
-            (self.get_timevars if name in _TIME_FIELDS else self.get_ctrlvars)(timeout=1, warn=False)
-        return self._args.get(name)
-
-    @property
-    def value(self) -> Any:
-        """The value, as received last; assigning to it puts."""
-        return self._getarg("value")
-
-    @value.setter
-    def value(self, value: Any) -> None:
-        self.put(value)
-
-    @property
-    def char_value(self) -> Any:
-        """The value as text."""
-        return self._set_charval(self._getarg("value"))
-
-    @property
-    def count(self) -> Any:
-        """Number of elements: of the last update, or the most there may be if there was none."""
-        count = self._args["count"]
-        return self._getarg("count") if count is None else count
-
-    @property
-    def nelm(self) -> int:
-        """Number of elements that there may be; -1 before the first connection."""
-        nelm: int = self._args["nelm"]
-        return nelm
-
-    @property
-    def type(self) -> str:
-        """The DBR type that is asked for, such as 'time_double'."""
-        return str(self._args["type"])
-
-    typefull = type
-
-    @property
-    def char_status(self) -> str:
-        """The alarm status by name."""
-        return values.status_name(self.status)
-
-    @property
-    def char_severity(self) -> str:
-        """The alarm severity by name: NO_ALARM, MINOR, MAJOR or INVALID."""
-        return values.severity_name(self.severity)
-
-    status = _field("status", "The alarm status.")
-    severity = _field("severity", "The alarm severity.")
-    timestamp = _field("timestamp", "Seconds since the Unix epoch of the last update.")
-    posixseconds = _field("posixseconds", "Whole seconds of the time stamp.")
-    nanoseconds = _field("nanoseconds", "The rest of the time stamp.")
-    host = _field("host", "Address of the server.")
-    access = _field("access", "'no access', 'read-only', 'write-only' or 'read/write'.")
-    read_access = _field("read_access", "Whether reading is allowed.")
-    write_access = _field("write_access", "Whether writing is allowed.")
-    precision = _field("precision", "Digits to show; None for what is not a float.")
-    units = _field("units", "Engineering units; None for enums and strings.")
-    enum_strs = _field("enum_strs", "Names of the states of an enum; None for others.")
-    monitor_delta = _field("monitor_delta", "Smaller changes do not lead to callbacks.")
-    upper_disp_limit = _field("upper_disp_limit", "Top of a display.")
-    lower_disp_limit = _field("lower_disp_limit", "Bottom of a display.")
-    upper_alarm_limit = _field("upper_alarm_limit", "HIHI.")
-    lower_alarm_limit = _field("lower_alarm_limit", "LOLO.")
-    upper_warning_limit = _field("upper_warning_limit", "HIGH.")
-    lower_warning_limit = _field("lower_warning_limit", "LOW.")
-    upper_ctrl_limit = _field("upper_ctrl_limit", "Most that can be set.")
-    lower_ctrl_limit = _field("lower_ctrl_limit", "Least that can be set.")
-
-    @property
-    def info(self) -> str | None:
-        """All that is known, as a paragraph; None if not connected."""
-        if not self.wait_for_connection():
-            return None
-        self.get_ctrlvars()
-        self._getarg("value")
-        self._set_charval(self._args["value"], call_ca=False)
-        return describe(self)
-
-    def __repr__(self) -> str:
-        if not self.connected:
-            return f"<PV '{self.pvname}': not connected>"
-        self._learn()
-        count = "{count}" if self.count == 1 else "{count}/{nelm}"
-        return ("<PV '{pvname}', count=" + count + ", type={typefull}, access={access}>").format(**self._args)

@@ -242,7 +242,10 @@ def _scalar(name: str, value: Any, native: int) -> Any:
             raise CaprotoTypeError(f"{name} takes one value, not {len(value)}")
         value = value[0]
     if native in (FLOAT, DOUBLE):
-        return float(value)
+        try:
+            return float(value)
+        except ValueError as error:
+            raise CaprotoValueError(f"{name}: {error}") from None
     if not isinstance(value, str):
         return int(value)
     if native == CHAR and len(value) == 1:

@@ -105,28 +105,12 @@ def _get_pv(
                 context=context,
             )  # fmt: skip
     if known:
-        _extend(pv, callback, auto_monitor, connection_callback, access_callback)
+        pv._share(callback, connection_callback, access_callback)
+        if auto_monitor and not pv.auto_monitor:
+            pv.auto_monitor = auto_monitor
     if connect and not pv.wait_for_connection(timeout):
         print(f"cannot connect to {name}")
     return pv
-
-
-def _extend(pv: PV, callback: Any, auto_monitor: Any, connection_callback: Any, access_callback: Any) -> None:
-    """Let one more user of a PV have what it asks for."""
-    if connection_callback is not None:
-        if pv.connected:
-            connection_callback(pvname=pv.pvname, conn=True, pv=pv)
-        pv.connection_callbacks.append(connection_callback)
-    if access_callback is not None:
-        if pv.connected:
-            access_callback(pv.read_access, pv.write_access, pv=pv)
-        pv.access_callbacks.append(access_callback)
-    if callback is not None:
-        index = pv.add_callback(callback)
-        if index is not None:
-            pv.run_callback(index)
-    if auto_monitor and not pv.auto_monitor:
-        pv.auto_monitor = auto_monitor
 
 
 def clear_pvcache() -> None:
