@@ -34,6 +34,11 @@ cdef extern from "Python.h":
     Py_ssize_t PyNumber_AsSsize_t(object number, PyObject *error) except? -1
     ctypedef struct PyTypeObject:
         object (*tp_new)(PyTypeObject *cls, object args, PyObject *kwargs)
+        Py_ssize_t tp_basicsize
+        Py_ssize_t tp_dictoffset
+    Py_ssize_t Py_REFCNT(PyObject *made)
+    bint PyObject_IS_GC(object made)
+    void PyObject_GC_UnTrack(PyObject *made)
 
 cdef extern from "_swap.h":
     uint16_t caproto_be16(const unsigned char *p) noexcept nogil
@@ -78,6 +83,9 @@ cdef enum:
     _NOGIL_BYTES = 65536
     # The long header.
     _HEADROOM = 24
+    # How many large payloads' memory a parser keeps for the next ones, and of what size at most.
+    _SPARES = 2
+    _SPARE_BYTES = 33554432
     _EVENT_ADD = 1
     # ECA_NORMAL.
     _NORMAL = 1
@@ -171,9 +179,17 @@ def configure(**settings):
 cdef tuple NOTHING = ()
 
 
-cdef inline object new_of(object cls):
-    """``cls.__new__(cls)`` without looking ``__new__`` up, which would take longer than all the rest."""
-    return (<PyTypeObject *>cls).tp_new(<PyTypeObject *>cls, NOTHING, NULL)
+cdef inline object new_of(object cls, object base):
+    """``cls.__new__(cls)`` without looking ``__new__`` up, which would take longer than all the rest.
+
+    Python makes the instances of every class of its own known to the cycle collector, which then looks at each one
+    that waits.  An instance that has nothing more than `base`, whose members refer to nothing, is taken out again.
+    """
+    cdef PyTypeObject *kind = <PyTypeObject *>cls
+    cdef object made = kind.tp_new(kind, NOTHING, NULL)
+    if kind.tp_dictoffset == 0 and kind.tp_basicsize == (<PyTypeObject *>base).tp_basicsize and PyObject_IS_GC(made):
+        PyObject_GC_UnTrack(<PyObject *>made)
+    return made
 
 
 cdef class _View:

@@ -17,7 +17,7 @@ cdef object decode_metadata(Frame frame):
         raw = <bytes>frame._payload
     else:
         raw = bytes(memoryview(frame._payload)[:offset])
-    made = <MetadataBase>new_of(metadata_class)
+    made = <MetadataBase>new_of(metadata_class, MetadataBase)
     made._dbr = frame._data_type
     made._raw = raw
     return made

@@ -277,7 +277,7 @@ cdef class CommandTable:
     cdef Frame make(self, const unsigned char *p, uint32_t size, uint32_t count, bint extended):
         cdef uint32_t command = caproto_be16(p)
         cdef object cls = <object>PyList_GET_ITEM(self.by_id, command) if command < 32 else self.unknown
-        cdef Frame frame = <Frame>new_of(cls)
+        cdef Frame frame = <Frame>new_of(cls, Frame)
         frame._command = command
         frame._payload_size = size
         frame._data_type = caproto_be16(p + 4)

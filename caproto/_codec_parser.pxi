@@ -20,6 +20,8 @@ cdef class StreamParser:
     cdef readonly Sinks sinks
     cdef list _touched
     cdef bint delivered
+    # Memory of the large payloads that came last.
+    cdef list spare
     cdef uint32_t limit
     cdef bytearray tail
     cdef Py_ssize_t need
@@ -40,6 +42,7 @@ cdef class StreamParser:
         self.storage = bytearray()
         self.sinks = Sinks()
         self._touched = []
+        self.spare = []
 
     @property
     def touched(self):
@@ -200,10 +203,12 @@ cdef class StreamParser:
         cdef bytearray storage = None
         self.need = 16
         if size <= self.limit and command < 32 and self.table.known[command]:
-            try:
-                storage = PyByteArray_FromStringAndSize(NULL, size)
-            except MemoryError:
-                storage = None
+            storage = self.recycled(size)
+            if storage is None:
+                try:
+                    storage = PyByteArray_FromStringAndSize(NULL, size)
+                except MemoryError:
+                    storage = None
         if storage is None:
             # Skipped without being stored: framing survives, and only this message is lost.
             frame._limit = self.limit
@@ -215,6 +220,23 @@ cdef class StreamParser:
         if frame._data_type <= _LAST and NATIVE[frame._data_type] != _STRING and self.table.carries_values[command]:
             frame._native = True
             self.swapped = VALUE_OFFSET[frame._data_type]
+        return 0
+
+    cdef bytearray recycled(self, uint32_t size):
+        """The memory of an earlier payload that nobody uses any more; new memory costs a page fault every 4 KiB."""
+        cdef Py_ssize_t index
+        cdef PyObject *kept
+        for index in range(PyList_GET_SIZE(self.spare)):
+            kept = <PyObject *>PyList_GET_ITEM(self.spare, index)
+            if Py_REFCNT(kept) == 1 and len(<bytearray>kept) == <Py_ssize_t>size:
+                return self.spare.pop(index)
+        return None
+
+    cdef int recycle(self, bytearray storage) except -1:
+        if len(storage) <= _SPARE_BYTES:
+            self.spare.append(storage)
+            if len(self.spare) > _SPARES:
+                del self.spare[0]
         return 0
 
     cdef int advance(self, Py_ssize_t step, list out) except -1:
@@ -236,6 +258,7 @@ cdef class StreamParser:
                     caproto_swap(at, at, length, size)
                 self.swapped = stop
         if self.filled == len(self.storage):
+            self.recycle(self.storage)
             self.big, self.storage = None, bytearray()
             self.finish(frame, out)
         return 0

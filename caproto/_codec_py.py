@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import struct
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -72,6 +73,10 @@ _SHORT = struct.Struct(">HHHHII")
 _LONG = struct.Struct(">HHHHIIII")
 _EVENT_ADD = 1
 _ECA_NORMAL = 1
+# How many large payloads' memory a parser keeps for the next ones.
+_SPARES = 2
+_PROBE = [bytearray()]
+_OURS = sys.getrefcount(_PROBE[0])
 _NONE: dict[int, Any] = {}
 
 
@@ -328,6 +333,8 @@ class StreamParser:
         self._sinks = Sinks()
         self._touched: list[Any] = []
         self._delivered = False
+        # Memory of the large payloads that came last.
+        self._spare: list[bytearray] = []
         self.error: Exception | None = None
 
     @property
@@ -479,7 +486,9 @@ class StreamParser:
             try:
                 # A bytearray is filled with zeros at once.  A map takes a page when something is written to it, so a
                 # peer that claims 4 GB and sends nothing gets nothing.
-                storage = bytearray(size) if size <= LAZY_PAYLOAD else mmap.mmap(-1, size)
+                storage = self._recycled(size)
+                if storage is None:
+                    storage = bytearray(size) if size <= LAZY_PAYLOAD else mmap.mmap(-1, size)
             except (MemoryError, OSError):
                 storage = None
         if storage is None:
@@ -495,6 +504,14 @@ class StreamParser:
             frame._native = True
             self._swapped = LAYOUTS[dbr].value_offset
 
+    def _recycled(self, size: int) -> bytearray | None:
+        """The memory of an earlier payload that nobody uses any more; new memory is filled with zeros first."""
+        for index in range(len(self._spare)):
+            # Held by the list and by the call: not by a command, an array or a view.
+            if len(self._spare[index]) == size and sys.getrefcount(self._spare[index]) == _OURS:
+                return self._spare.pop(index)
+        return None
+
     def _advance(self, step: int, out: list[Frame]) -> None:
         frame = self._big
         assert frame is not None
@@ -508,6 +525,9 @@ class StreamParser:
                 self._swapped = stop
         if self._filled == len(self._big_view):
             self._big, self._big_view = None, memoryview(b"")
+            if isinstance(frame._payload, bytearray):
+                self._spare.append(frame._payload)
+                del self._spare[:-_SPARES]
             self._finish(frame, out)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import inspect
 import resource
 import struct
@@ -136,6 +137,53 @@ def test_large_payload_that_is_taken_as_it_arrives(codec: ModuleType) -> None:
     parser = codec.StreamParser(table(codec), codec.MAX_PAYLOAD)
     frames = [frame for n in range(0, len(whole), 1 << 20) for frame in parser.feed(whole[n : n + (1 << 20)])]
     assert [bytes(frame) for frame in frames] == [whole]
+
+
+@given(kept=st.lists(st.booleans(), min_size=8, max_size=8), slow=st.booleans())
+def test_memory_of_a_large_payload_is_used_again_only_when_nobody_has_it(kept: list[bool], slow: bool) -> None:
+    for name in CODEC_MODULES:
+        codec = load_codec(name)
+        parser = codec.StreamParser(table(codec), 1 << 24)
+        frames, views = [], []
+        for number, keep in enumerate(kept):
+            head = struct.pack(">HHHHII", 1, 20_000, 4, 20_000, 1, 2)
+            payload = bytes([number]) * 20_000
+            step = 7_000 if slow else 30_000
+            found = [frame for n in range(0, 20_016, step) for frame in parser.feed((head + payload)[n : n + step])]
+            if keep:
+                frames.append((found[0], number))
+            else:
+                views.append((memoryview(found[0]._payload)[:10], number))
+                if number % 3:
+                    views.pop()
+            del found
+        for frame, number in frames:
+            assert bytes(frame)[16:] == bytes([number]) * 20_000
+        for view, number in views:
+            assert bytes(view) == bytes([number]) * 10
+
+
+def test_memory_of_large_payloads_that_are_let_go_is_used_again(codec: ModuleType) -> None:
+    parser = codec.StreamParser(table(codec), 1 << 24)
+    message = struct.pack(">HHHHII", 1, 20_000, 4, 20_000, 1, 2) + bytes(20_000)
+    homes = set()
+    for _ in range(20):
+        (frame,) = parser.feed(message)
+        homes.add(id(frame._payload))
+    assert len(homes) <= 3
+
+
+def test_commands_are_in_no_cycle_and_not_looked_at(codec: ModuleType) -> None:
+    """The collector passes over every tracked object: with 50 000 commands of a chunk that would cost more than all."""
+
+    class WithMore(codec.Frame):  # type: ignore[misc,name-defined]
+        pass
+
+    plain = type("Plain", (codec.Frame,), {"__slots__": ()})
+    parser = codec.StreamParser(codec.CommandTable({1: plain, 23: WithMore}, plain, frozenset({1})), 1 << 20)
+    update, other = parser.feed(struct.pack(">HHHHII", 1, 8, 6, 1, 1, 2) + bytes(8) + bytes([0, 23]) + bytes(14))
+    assert gc.is_tracked(other)
+    assert gc.is_tracked(update) == (codec.NAME == "python")
 
 
 def test_reports_about_memory_that_is_no_longer_offered_are_refused(codec: ModuleType) -> None:
