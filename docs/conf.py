@@ -26,6 +26,8 @@ napoleon_google_docstring = False
 napoleon_use_ivar = True
 napoleon_use_rtype = False
 default_role = "code"
+# Each skin has a Context; a parameter of that type says which by the page it is on.
+suppress_warnings = ["ref.python"]
 
 html_theme = "furo"
 html_title = f"caproto {release}"
