@@ -17,6 +17,7 @@ from typing import Any
 
 import caproto as ca
 from caproto import SERVER, ChannelType
+from caproto._wire import codec
 from caproto.client import Channel, ClientEngine, Link, Monitor, Request
 from caproto.client._search import DATAGRAM_BYTES
 
@@ -337,7 +338,7 @@ class Subscriber:
         sinks, self.sinks = self.sinks, []
         for sink in sinks:
             taken = sink.take()
-            if self.monitor.columns:
+            if isinstance(sink, codec.Columns):
                 for columns in taken:
                     self.seen += _rows(columns)
             else:
