@@ -1,0 +1,103 @@
+"""Every field of every record is announced by a real IOC of EPICS Base as it is by our tables."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from caproto.server import PVGroup, pvproperty, records
+from caproto.server.records._group import table_of
+from tests.isolation import free_port, process_environment, search
+
+ROOT = Path(__file__).parents[2]
+INTEROP = ROOT / "tests" / "interop"
+BASE = [name for name in sorted(records.records) if name != "motor"]
+pytestmark = pytest.mark.interop
+
+# Fields whose type and size are those that other fields say; ours are scalars.
+BY_OTHER_FIELDS = "NOACCESS"
+
+
+def ask(names: list[str], environment: dict[str, str], *arguments: str) -> dict[str, Any]:
+    """Read PVs with the C library, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, str(Path(__file__).with_name("libca.py")), *arguments],
+        input="\n".join(names), capture_output=True, text=True, timeout=100, env=environment, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+@pytest.fixture(scope="module")
+def announced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+    for package in ("epicscorelibs", "aioca"):
+        if importlib.util.find_spec(package) is None:
+            pytest.skip(f"no {package}")
+    database = tmp_path_factory.mktemp("ioc") / "all.db"
+    database.write_text("".join(f'record({name}, "r:{name}") {{}}\n' for name in BASE))
+    port = free_port()
+    environment = process_environment(port, free_port())
+    command = [sys.executable, str(INTEROP / "run_ioc.py"), str(database), str(INTEROP / "ioc.acf")]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
+    ) as ioc:
+        try:
+            assert search("r:ai", port, 20.0)
+            names = [f"r:{name}.{field}" for name in BASE for field in table_of(name)]
+            yield ask(names, environment, "5")
+        finally:
+            ioc.kill()
+
+
+@pytest.mark.parametrize("record", BASE)
+def test_types_and_rights(record: str, announced: dict[str, Any]) -> None:
+    class Group(PVGroup):
+        pv = pvproperty(value=1.0, record=record, name=f"r:{record}")
+
+    pv = Group(prefix="").pv
+    wrong = {}
+    for name, field in pv.fields.items():
+        spec, real = table_of(record)[name], announced[f"r:{record}.{name}"]
+        if spec.type == BY_OTHER_FIELDS:
+            assert real is not None or name == "TIME"
+            continue
+        if name == "RTYP":  # announced as writable, but every write is refused
+            continue
+        ours = [int(field.data_type), field.max_length, True, field.check_access("", "") == 3]
+        if real is None or real[:4] != ours:
+            wrong[name] = (ours, real)
+    assert not wrong
+
+
+# A PV of ours has a value from the start, its limits are in force, and an array has a type.
+OWN = {"UDF", "STAT", "SEVR", "AMSG", "HHSV", "HSV", "LSV", "LLSV", "LALM", "ALST", "MLST", "FTVL", "NORD"}
+# What the support of a record does when a real IOC starts.
+AT_START = {"INIT", "OLDN", "PACT"}
+
+
+@pytest.mark.parametrize("record", BASE)
+def test_initial_values(record: str, announced: dict[str, Any]) -> None:
+    class Group(PVGroup):
+        pv = pvproperty(value=1.0, record=record, name=f"r:{record}")
+
+    pv = Group(prefix="").pv
+    wrong = {}
+    for name, field in pv.fields.items():
+        real = announced[f"r:{record}.{name}"]
+        if real is None or table_of(record)[name].type == BY_OTHER_FIELDS or name in OWN | AT_START:
+            continue
+        if table_of(record)[name].menu == "calcoutINAV" or (record == "sel" and len(name) == 1):
+            continue  # the same
+        value = field.raw_value if hasattr(field, "raw_value") else field.value
+        value = value[0] if isinstance(value, bytes) else value
+        if value != real[4]:
+            wrong[name] = (value, real[4])
+    assert not wrong
