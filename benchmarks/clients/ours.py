@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+# Our clients import it with the first value; those on libca have it before anything is measured.
+import numpy  # noqa: F401
 from tally import Tally
 
 
