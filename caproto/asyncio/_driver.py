@@ -58,11 +58,11 @@ class _Connection(asyncio.BufferedProtocol):
         self._driver, self._link = driver, link
         self._transport: Any = None
         self._paused = False
+        self.sock = link_socket()
         self.lost = asyncio.Event()
 
-    async def connect(self) -> None:
-        loop, link = asyncio.get_running_loop(), self._link
-        sock = link_socket()
+    async def run(self) -> None:
+        loop, link, sock = asyncio.get_running_loop(), self._link, self.sock
         try:
             await loop.sock_connect(sock, link.address)
             if not link.closed:
@@ -177,7 +177,7 @@ class AsyncioDriver(AsyncDriver):
         self._tasks: set[asyncio.Task[None]] = set()
         # Those whose socket is open.
         self.connections: set[_Connection] = set()
-        self._udp: Any = None
+        self._endpoint: Any = None
         self._keeper: AsyncGenerator[None, None] | None = None
 
     def signal(self) -> _Signal:
@@ -212,31 +212,6 @@ class AsyncioDriver(AsyncDriver):
             None if when == FOREVER else self._loop.call_at(self._loop.time() + when - self.now(), self.on_time)
         )
 
-    # Sockets
-
-    def _open(self, link: Link) -> None:
-        link.handle = connection = _Connection(self, link)
-        self.connections.add(connection)
-        self.spawn(connection.connect)
-
-    def _close(self, link: Link) -> None:
-        connection, link.handle = link.handle, None
-        if connection is not None:
-            connection.close()
-
-    def _write(self, link: Link) -> None:
-        if link.handle is not None:
-            link.handle.write()
-
-    def _send_datagram(self, data: bytes, destination: tuple[str, int]) -> None:
-        # Not by the transport, which does not tell what has failed.
-        try:
-            self._sock.sendto(data, destination)
-        except OSError as error:
-            self.engine.datagram_sent(destination, error)
-        else:
-            self.engine.datagram_sent(destination, None)
-
     # Begin and end
 
     async def start(self) -> None:
@@ -245,28 +220,27 @@ class AsyncioDriver(AsyncDriver):
             return
         self.started = True
         self._loop = asyncio.get_running_loop()
-        self._sock = search_socket()
+        self._udp = search_socket()
         try:
-            self._udp, self._datagrams = await self._loop.create_datagram_endpoint(
-                lambda: _Datagrams(self), sock=self._sock
+            self._endpoint, self._datagrams = await self._loop.create_datagram_endpoint(
+                lambda: _Datagrams(self), sock=self._udp
             )
         except BaseException:
-            self._sock.close()
+            self._udp.close()
             raise
         # A loop that ends closes the asynchronous generators it has seen: that is when we end at the latest.
         self._keeper = self._keep()
         await self._keeper.__anext__()
         _open.add(self)
-        if self.repeater:
-            self.spawn(self._spawn_repeater)
-        with self:
-            pass  # do what was asked for so far
+        self.spawn(self._begin, spawn_repeater)
 
-    async def _spawn_repeater(self) -> None:
-        try:
-            await self._loop.run_in_executor(None, spawn_repeater)
-        except CaprotoNetworkError as error:
-            logger.warning("%s", error)
+    async def in_thread(self, func: Callable[[], object]) -> None:
+        await self._loop.run_in_executor(None, func)
+
+    def connection(self, link: Link) -> _Connection:
+        connection = _Connection(self, link)
+        self.connections.add(connection)
+        return connection
 
     async def _keep(self) -> AsyncGenerator[None, None]:
         try:
@@ -274,6 +248,11 @@ class AsyncioDriver(AsyncDriver):
         finally:
             self._keeper = None
             await self.stop()
+
+    def abandon(self) -> None:
+        """Close all sockets without a loop."""
+        for sock in [self._udp, *(connection.sock for connection in self.connections)]:
+            sock.close()
 
     async def stop(self) -> None:
         """Close all sockets and end all tasks; ends when they are gone."""
@@ -286,7 +265,7 @@ class AsyncioDriver(AsyncDriver):
         tasks = [task for task in self._tasks if task is not me]
         for task in tasks:
             task.cancel()
-        self._udp.abort()
+        self._endpoint.abort()
         await asyncio.gather(*tasks, return_exceptions=True)
         for connection in list(self.connections):
             await connection.abort()
@@ -297,10 +276,11 @@ class AsyncioDriver(AsyncDriver):
             await keeper.aclose()
 
 
-def _keep_silent() -> None:
-    # Whoever leaves a loop without letting it end leaves transports that complain.
-    if _open:
+def _close_all() -> None:
+    # Whoever leaves a loop without letting it end leaves transports, which complain.
+    for driver in _open:
         warnings.filterwarnings("ignore", "unclosed transport", ResourceWarning)
+        driver.abandon()
 
 
-atexit.register(_keep_silent)
+atexit.register(_close_all)

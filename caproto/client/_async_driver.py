@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
-from .._errors import CaprotoRuntimeError
+from .._errors import CaprotoNetworkError, CaprotoRuntimeError
 from ._channel import Request
 from ._driver import DriverBase
+from ._link import Link
 from ._settings import engine_from_environment
 from ._subscription import call_safely
 
-__all__ = ["AsyncDriver", "Signal"]
+__all__ = ["AsyncDriver", "Connection", "Signal"]
+
+logger = logging.getLogger("caproto.client")
 
 FOREVER = float("inf")
 
@@ -24,6 +28,19 @@ class Signal(Protocol):
     def set(self) -> None: ...
 
     async def wait(self) -> None: ...
+
+
+class Connection(Protocol):
+    """A connection to a server, in the making or established."""
+
+    async def run(self) -> None:
+        """Connect, and all that needs a task."""
+
+    def write(self) -> None:
+        """Send what can be sent without waiting, and the rest later."""
+
+    def close(self) -> None:
+        """Send no more than what was accepted so far, and end."""
 
 
 class AsyncDriver(DriverBase):
@@ -75,9 +92,58 @@ class AsyncDriver(DriverBase):
         """Have a function called by the loop; may be called from wherever objects are collected."""
         raise NotImplementedError
 
+    async def in_thread(self, func: Callable[[], object]) -> None:
+        """Call a function that blocks."""
+        raise NotImplementedError
+
+    def connection(self, link: Link) -> Connection:
+        """Return a new connection."""
+        raise NotImplementedError
+
+    async def start(self) -> None:
+        """Begin, unless that has been done."""
+        raise NotImplementedError
+
+    async def stop(self) -> None:
+        """Close all sockets and end all tasks; ends when they are gone."""
+        raise NotImplementedError
+
+    async def enter(self) -> None:
+        """Begin with a block of ``async with``."""
+        await self.start()
+
+    async def leave(self) -> None:
+        """End with it."""
+        await self.stop()
+
     def _arm(self, when: float) -> None:
         """Set the timer."""
         raise NotImplementedError
+
+    # Connections
+
+    def _open(self, link: Link) -> None:
+        connection = link.handle = self.connection(link)
+        self.spawn(connection.run)
+
+    def _close(self, link: Link) -> None:
+        connection, link.handle = link.handle, None
+        if connection is not None:
+            connection.close()
+
+    def _write(self, link: Link) -> None:
+        if link.handle is not None:
+            link.handle.write()
+
+    async def _begin(self, spawn_repeater: Callable[[], object]) -> None:
+        """Do what was asked for before the beginning, and see that beacons are heard."""
+        with self:
+            pass
+        if self.repeater:
+            try:
+                await self.in_thread(spawn_repeater)
+            except CaprotoNetworkError as error:
+                logger.warning("%s", error)
 
     # Use of the engine
 

@@ -210,6 +210,7 @@ class Subscription(SubscriptionBase):
 
     def arrived(self, sink: Any) -> None:
         """Updates are in a sink that was empty."""
+        self.error = None
         if self.callbacks or self.block_callbacks:
             self._hand_out(sink)
             self._relieve()
@@ -435,10 +436,29 @@ class AsyncBroadcaster:
     ----------
     registration_retry_time : float, optional
         Historical; the repeater is asked once a second until it answers.
+    **settings
+        As for the driver.
     """
 
-    def __init__(self, driver: AsyncDriver) -> None:
-        self.driver: Any = driver
+    _driver_class: ClassVar[type[AsyncDriver]]
+
+    def __init__(self, *, registration_retry_time: float = 10.0, **settings: Any) -> None:
+        self.driver = self._driver_class(**settings)
+
+    async def __aenter__(self) -> Any:
+        await self.driver.enter()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.driver.leave()
+
+    async def register(self) -> None:
+        """Begin; the first use does so anyway."""
+        await self.driver.start()
+
+    async def disconnect(self) -> None:
+        """Close all sockets and end all tasks; ends when that is done."""
+        await self.driver.stop()
 
     def time_since_last_heard(self) -> dict[tuple[str, int], float]:
         """Seconds since the last beacon of each server, by address."""
@@ -447,15 +467,48 @@ class AsyncBroadcaster:
 
 
 class AsyncContext(ContextBase):
-    """PVs with common sockets and connections, for one event loop."""
+    """PVs with common sockets and connections, for one event loop.
+
+    Parameters
+    ----------
+    broadcaster : SharedBroadcaster, optional
+        Sockets to share with other contexts of the same loop.
+    timeout : float or None, optional
+        Seconds that methods of its PVs wait by default; None waits forever.
+    host_name, client_name : str, optional
+        What servers are told; the names of this machine and user by default.
+    max_workers : int, optional
+        Historical; callbacks run in the loop.
+    """
 
     _pv_class: ClassVar[type[PVBase]] = PV
+    _driver_class: ClassVar[type[AsyncDriver]]
 
-    def __init__(self, driver: Any, broadcaster: Any, timeout: float | None) -> None:
+    def __init__(
+        self,
+        broadcaster: AsyncBroadcaster | None = None,
+        *,
+        timeout: float | None = 2.0,
+        host_name: str | None = None,
+        client_name: str | None = None,
+        max_workers: int = 1,
+    ) -> None:
         super().__init__(timeout)
-        self.driver: Any = driver
         self.broadcaster = broadcaster
+        if broadcaster is None:
+            self.driver = self._driver_class(host_name=host_name, client_name=client_name)
+        else:
+            self.driver = broadcaster.driver
         self._disconnected = False
+
+    async def __aenter__(self) -> Any:
+        await (self.driver.enter() if self.broadcaster is None else self.driver.start())
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self._leave()
+        if self.broadcaster is None:
+            await self.driver.leave()
 
     @property
     def closed(self) -> bool:

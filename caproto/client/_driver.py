@@ -26,6 +26,8 @@ class DriverBase:
     """
 
     engine: ClientEngine
+    # The socket for searches.
+    _udp: Any
 
     def _open(self, link: Link) -> None:
         """Begin to connect."""
@@ -40,8 +42,12 @@ class DriverBase:
         raise NotImplementedError
 
     def _send_datagram(self, data: bytes, destination: tuple[str, int]) -> None:
-        """Send to a server or to many."""
-        raise NotImplementedError
+        try:
+            self._udp.sendto(data, destination)
+        except OSError as error:
+            self.engine.datagram_sent(destination, error)
+        else:
+            self.engine.datagram_sent(destination, None)
 
     def flush(self) -> None:
         """Do to sockets what the engine asks for."""

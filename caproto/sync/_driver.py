@@ -137,14 +137,6 @@ class SelectorDriver(DriverBase):
 
     # UDP
 
-    def _send_datagram(self, data: bytes, destination: tuple[str, int]) -> None:
-        try:
-            self._udp.sendto(data, destination)
-        except OSError as error:
-            self.engine.datagram_sent(destination, error)
-        else:
-            self.engine.datagram_sent(destination, None)
-
     def _datagrams(self, events: int) -> None:
         now = self.now()
         for _ in range(DATAGRAMS_PER_TURN):

@@ -13,7 +13,7 @@ from typing import Any
 
 import trio
 
-from .._errors import CaprotoNetworkError, CaprotoRuntimeError, RemoteProtocolError
+from .._errors import CaprotoRuntimeError, RemoteProtocolError
 from ..client import Link
 from ..client._async_driver import AsyncDriver
 from ..client._driver import send_waiting
@@ -182,29 +182,11 @@ class TrioDriver(AsyncDriver):
 
     # Sockets
 
-    def _open(self, link: Link) -> None:
-        link.handle = connection = _Connection(self, link)
-        self.spawn(connection.run)
-
-    def _close(self, link: Link) -> None:
-        connection, link.handle = link.handle, None
-        if connection is not None:
-            connection.close()
-
-    def _write(self, link: Link) -> None:
-        if link.handle is not None:
-            link.handle.write()
-
-    def _send_datagram(self, data: bytes, destination: tuple[str, int]) -> None:
-        try:
-            self._udp.sendto(data, destination)
-        except OSError as error:
-            self.engine.datagram_sent(destination, error)
-        else:
-            self.engine.datagram_sent(destination, None)
+    def connection(self, link: Link) -> _Connection:
+        return _Connection(self, link)
 
     async def _listen(self) -> None:
-        while True:
+        while not self.closed:
             await trio.lowlevel.wait_readable(self._udp)
             with self as now:
                 for _ in range(DATAGRAMS_PER_TURN):
@@ -223,7 +205,8 @@ class TrioDriver(AsyncDriver):
         """Refuse what is done outside of ``async with``: tasks need a nursery."""
         self.check()
 
-    async def __aenter__(self) -> TrioDriver:
+    async def enter(self) -> None:
+        """Open a nursery, and the search socket."""
         if self.started:
             raise CaprotoRuntimeError("a context is entered once")
         self._udp = search_socket()
@@ -231,24 +214,18 @@ class TrioDriver(AsyncDriver):
         self._nursery = await self._manager.__aenter__()
         self._token = trio.lowlevel.current_trio_token()
         self.started = True
-        self.spawn(self._listen)
-        self.spawn(self._keep_time)
-        if self.repeater:
-            self.spawn(self._spawn_repeater)
-        with self:
-            pass  # do what was asked for so far
-        return self
+        for task in (self._listen, self._keep_time):
+            self.spawn(task)
+        self.spawn(self._begin, spawn_repeater)
 
-    async def __aexit__(self, *exc_info: object) -> None:
+    async def leave(self) -> None:
+        """Close all sockets, end all tasks, and wait for these."""
         self._end()
         # What the body raised goes its own way, not as a group.
         await self._manager.__aexit__(None, None, None)
 
-    async def _spawn_repeater(self) -> None:
-        try:
-            await trio.to_thread.run_sync(spawn_repeater)
-        except CaprotoNetworkError as error:
-            logger.warning("%s", error)
+    async def in_thread(self, func: Callable[[], object]) -> None:
+        await trio.to_thread.run_sync(func)
 
     def _end(self) -> None:
         if not self.closed:

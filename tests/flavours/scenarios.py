@@ -12,7 +12,7 @@ import pytest
 
 import caproto
 import caproto as ca
-from tests.flavours.adapters import CONTEXT, PATIENCE, Adapter
+from tests.flavours.adapters import CONTEXT, PATIENCE, RESPONSES, Adapter
 from tests.interop.ioc import Ioc
 from tests.interop.mini_server import MiniServer
 
@@ -59,13 +59,13 @@ VALUES = {
 }
 
 
-@scenario()
+@scenario({RESPONSES})
 async def reads_every_kind_of_value(client: Adapter, ioc: Ioc) -> None:
     for pv, (name, expected) in zip(await client.connect(*VALUES), VALUES.items(), strict=True):
         assert list((await client.read(pv)).data) == expected, name
 
 
-@scenario()
+@scenario({RESPONSES})
 async def reads_with_metadata_and_counts(client: Adapter, ioc: Ioc) -> None:
     ai, array, state = await client.connect("ioc:ai", "ioc:wf:double", "ioc:mbbi")
     assert (await client.read(ai, data_type="control")).metadata.units == b"mm"
@@ -77,7 +77,7 @@ async def reads_with_metadata_and_counts(client: Adapter, ioc: Ioc) -> None:
     assert list((await client.read(ai, notify=False)).data) == [12.5]
 
 
-@scenario()
+@scenario({RESPONSES})
 async def writes_with_and_without_notification(client: Adapter, ioc: Ioc) -> None:
     pv, state = await client.connect("ioc:many11", "ioc:bo")
     assert (await client.write(pv, 3.5, notify=True)).status.name == "ECA_NORMAL"
@@ -88,7 +88,7 @@ async def writes_with_and_without_notification(client: Adapter, ioc: Ioc) -> Non
     assert list((await client.read(state)).data) == [1]
 
 
-@scenario()
+@scenario({RESPONSES})
 async def a_refused_write_raises_what_the_server_says(client: Adapter, ioc: Ioc) -> None:
     (pv,) = await client.connect("ioc:readonly")
     with pytest.raises(ca.ErrorResponseReceived, match="ioc:readonly: write refused by .*ECA_NOWTACCESS"):
@@ -96,7 +96,7 @@ async def a_refused_write_raises_what_the_server_says(client: Adapter, ioc: Ioc)
     assert list((await client.read(pv)).data) == [7.0]
 
 
-@scenario()
+@scenario({RESPONSES})
 async def a_value_that_cannot_be_sent_is_refused_here(client: Adapter, ioc: Ioc) -> None:
     (pv,) = await client.connect("ioc:longin")
     with pytest.raises((ca.CaprotoValueError, ca.CaprotoTypeError), match="ioc:longin"):
@@ -104,7 +104,7 @@ async def a_value_that_cannot_be_sent_is_refused_here(client: Adapter, ioc: Ioc)
     assert list((await client.read(pv)).data) == [42]
 
 
-@scenario()
+@scenario({RESPONSES})
 async def time_outs_say_what_was_waited_for(client: Adapter, ioc: Ioc) -> None:
     with pytest.raises(TimeoutError, match=f"no:such:pv: .* 0.2 s.* searching: no server answered .*:{ioc.port}"):
         await client.connect("no:such:pv", timeout=0.2)
@@ -159,7 +159,7 @@ async def a_million_elements_go_both_ways(client: Adapter, ioc: Ioc) -> None:
     assert (len(data), data[0], data[999_999]) == (1_000_000, 0.0, 999_999.0)
 
 
-@scenario()
+@scenario({RESPONSES})
 async def a_bad_filter_fails_alone(client: Adapter, ioc: Ioc) -> None:
     (good,) = await client.connect("ioc:longin")
     with pytest.raises(ca.ErrorResponseReceived, match="refused by .*wrong modifier or filter"):
