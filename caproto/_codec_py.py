@@ -280,10 +280,16 @@ class CommandTable:
 
 def _frame(table: CommandTable, fields: tuple[int, ...], size: int, count: int, extended: bool) -> Frame:
     cls: Any = table.classes.get(fields[0], table.unknown)
-    frame: Frame = cls.__new__(cls)
-    frame._command, frame._payload_size, frame._data_type = fields[0], size, fields[2]
-    frame._data_count, frame._parameter1, frame._parameter2 = count, fields[4], fields[5]
+    # What `Frame.__new__` does, with each slot written once.
+    frame: Frame = object.__new__(cls)
+    frame._command, _, frame._data_type, _, frame._parameter1, frame._parameter2 = fields
+    frame._payload_size = size
+    frame._data_count = count
     frame._extended = extended
+    frame._native = frame._done = False
+    frame._limit = 0
+    frame._payload = b""
+    frame._data = frame._metadata = frame.sender_address = None
     return frame
 
 
