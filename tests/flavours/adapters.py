@@ -9,14 +9,18 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from caproto._callbacks import adapt_old_callback_signature
 
 PATIENCE = 10.0
 
 #: What a scenario may need beyond reading, writing and receiving updates.
 CONTEXT = "a context that keeps PVs connected"
+RESPONSES = "DBR types, responses and errors in the words of the protocol"
 
 
 class Adapter:
@@ -28,7 +32,7 @@ class Adapter:
         What the client has of the list above.
     """
 
-    offers: frozenset[str] = frozenset({CONTEXT})
+    offers: frozenset[str] = frozenset({CONTEXT, RESPONSES})
 
     def run(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a scenario between :meth:`open` and :meth:`close`."""
@@ -102,7 +106,7 @@ class Blocking(Adapter):
 class Sync(Blocking):
     """PVs are names; updates come while :meth:`until` waits."""
 
-    offers = frozenset()
+    offers = frozenset({RESPONSES})
 
     async def open(self) -> None:
         self.subscriptions: list[Any] = []
@@ -183,6 +187,71 @@ class Threading(Blocking):
             fill(batch)
 
 
+class PyEpics(Blocking):
+    """Values, keywords and return codes instead of responses and errors; test_pyepics*.py tell of those."""
+
+    offers = frozenset()
+
+    async def open(self) -> None:
+        from caproto.threading.client import Context, SharedBroadcaster
+
+        self.broadcaster = SharedBroadcaster(repeater=False)
+        self.context = Context(self.broadcaster)
+        self.subscriptions: list[Updates] = []
+
+    async def close(self) -> None:
+        self.context.disconnect()
+        self.broadcaster.disconnect()
+
+    async def connect(self, *names: str, timeout: float = PATIENCE, **callbacks: Any) -> list[Any]:
+        from caproto.threading.pyepics_compat import PV
+
+        pvs = [PV(name, context=self.context, auto_monitor=False, **callbacks) for name in names]
+        assert all(pv.wait_for_connection(timeout) for pv in pvs)
+        return pvs
+
+    async def read(self, pv: Any, **options: Any) -> Any:
+        return SimpleNamespace(data=pv.get(use_monitor=False, **options))
+
+    async def write(self, pv: Any, data: Any, **options: Any) -> Any:
+        assert pv.put(data, wait=True, **options) == 1
+
+    def subscribe(self, pv: Any, **options: Any) -> Any:
+        self.subscriptions.append(Updates(pv))
+        return self.subscriptions[-1]
+
+    async def until(self, condition: Callable[[], Any], seconds: float = PATIENCE) -> None:
+        # Not before all callbacks are there, so that all are called with the first update.
+        for subscription in self.subscriptions:
+            subscription.pv.auto_monitor = bool(subscription.pv.callbacks)
+        await super().until(condition, seconds)
+
+    async def remove(self, subscription: Any, token: int) -> None:
+        subscription.pv.remove_callback(token)
+
+    async def clear(self, subscription: Any) -> None:
+        subscription.pv.clear_callbacks()
+        subscription.pv.clear_auto_monitor()
+
+
+class Updates:
+    """The updates of a PV of pyepics in the form of a subscription."""
+
+    def __init__(self, pv: Any) -> None:
+        self.pv = pv
+        # The adapted form may hold a function weakly.
+        self.functions: list[Callable[..., Any]] = []
+
+    def add_callback(self, func: Callable[..., Any]) -> Any:
+        self.functions.append(func)
+        call = adapt_old_callback_signature(func, set())
+
+        def with_keywords(value: Any, timestamp: float, **_: Any) -> None:
+            call(self, SimpleNamespace(data=[value], metadata=SimpleNamespace(timestamp=timestamp)))
+
+        return self.pv.add_callback(with_keywords, with_ctrlvars=False)
+
+
 class Loop(Adapter):
     """What both clients of event loops have in common."""
 
@@ -248,7 +317,13 @@ class Trio(Loop):
         trio.run(self.all_of_it, coroutine)
 
 
-FLAVOURS: dict[str, type[Adapter]] = {"sync": Sync, "threading": Threading, "asyncio": Asyncio, "trio": Trio}
+FLAVOURS: dict[str, type[Adapter]] = {
+    "sync": Sync,
+    "threading": Threading,
+    "asyncio": Asyncio,
+    "trio": Trio,
+    "pyepics_compat": PyEpics,
+}
 
 
 @contextlib.contextmanager
