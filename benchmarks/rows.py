@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 PLANS: dict[str, dict[str, dict[str, Any]]] = {
     "scalar_updates": {"incumbent": {}, "cython": {}, "python": {}},
     "steps_of_an_update": {"incumbent": {}, "cython": {}, "python": {}},
+    "delivery": {"cython": {}, "python": {}},
     "messages_per_recv": {"incumbent": {"largest": 1_000}, "cython": {}, "python": {}},
     "keep_one_update": {"incumbent": {"updates": 50_000}, "cython": {}, "python": {}},
     "waveforms": {"incumbent": {}, "cython": {}, "python": {}},
@@ -65,6 +66,20 @@ def steps(figures: dict[str, Any]) -> str:
     """What each step adds to the ones before it."""
     totals = [cost for name, cost in figures.items() if name.startswith("us_to_")]
     return " ".join(f"{cost - before:.2f}" for cost, before in zip(totals, [0.0, *totals], strict=False))
+
+
+def delivery(codec: str, new: dict[str, Any], old: object) -> Iterator[Line]:
+    for what, least in (("commands", 0.2), ("columns", 0.04)):
+        cost = new[f"us_as_{what}"]
+        yield Line(
+            f"update to its subscription as {what}, 64 KiB chunks",
+            codec,
+            "-",
+            f"{cost:.3f} us",
+            "-",
+            f"<= {least} us" if codec == "cython" else "-",
+            cost <= least or codec != "cython",
+        )
 
 
 def messages_per_recv(codec: str, new: dict[str, Any], old: dict[str, Any]) -> Iterator[Line]:
@@ -177,6 +192,7 @@ JUDGES: dict[str, Any] = {
     for judge_one in (
         scalar_updates,
         steps_of_an_update,
+        delivery,
         messages_per_recv,
         keep_one_update,
         waveforms,

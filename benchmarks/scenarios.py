@@ -116,6 +116,32 @@ def steps_of_an_update(updates: int = 10_000, repeats: int = 7) -> Result:
     return {f"us_to_{name}": seconds / updates * 1e6 for name, seconds in best.items()}
 
 
+def delivery(updates: int = 50_000, size: int = 65_536, repeats: int = 7) -> Result:
+    """TIME_DOUBLE scalars in 64 KiB chunks to their subscription: as commands, and as decoded columns."""
+    from caproto._commands import tables
+    from caproto._wire import codec
+
+    stream = wire.scalar_updates(updates)
+    chunks = [stream[i : i + size] for i in range(0, len(stream), size)]
+    result: Result = {}
+    for name, kind in (("commands", codec.Inbox), ("columns", codec.Columns)):
+        parser = codec.StreamParser(tables[caproto.SERVER], codec.MAX_PAYLOAD)
+        parser.sinks[wire.SUBSCRIPTION] = sink = kind(wire.TIME_DOUBLE)
+        seen = 0
+
+        def run(parser: Any = parser, sink: Any = sink, name: str = name) -> None:
+            nonlocal seen
+            for chunk in chunks:
+                parser.feed(chunk)
+                parser.touched.clear()
+                taken = sink.take()
+                seen += len(taken) if name == "commands" else len(taken[0][1])
+
+        result[f"us_as_{name}"] = fastest(run, repeats) / updates * 1e6
+        assert seen == updates * repeats, (seen, updates)
+    return result
+
+
 def messages_per_recv(largest: int = 50_000, repeats: int = 5) -> Result:
     """Time and peak memory per message for 1, 10, ... messages in one recv."""
     sizes = [n for n in (1, 10, 100, 1_000, 10_000, 50_000) if n <= largest]
@@ -330,6 +356,7 @@ SCENARIOS: dict[str, Callable[..., Result]] = {
     for run in (
         scalar_updates,
         steps_of_an_update,
+        delivery,
         messages_per_recv,
         keep_one_update,
         waveforms,
