@@ -95,7 +95,7 @@ class Request:
         return CaprotoTimeoutError(text)
 
 
-class _Inbox(codec.Inbox):  # type: ignore[misc]
+class _Inbox(codec.Inbox):
     """Whole updates on their way from the circuit to the callbacks of a subscription."""
 
     __slots__ = ("monitor",)
@@ -105,7 +105,7 @@ class _Inbox(codec.Inbox):  # type: ignore[misc]
         self.monitor = monitor
 
 
-class _Columns(codec.Columns):  # type: ignore[misc]
+class _Columns(codec.Columns):
     """The same as columns."""
 
     __slots__ = ("monitor",)
