@@ -122,7 +122,8 @@ def metadata_dict(ftype: int, metadata: Any) -> dict[str, Any]:
     found: dict[str, Any] = metadata.to_dict()
     found.update(status=int(found["status"]), severity=int(found["severity"]))
     if "timestamp" in found:
-        seconds, nanoseconds = metadata.stamp.secondsSinceEpoch + EPICS_EPOCH_SECONDS, metadata.stamp.nanoSeconds
+        stamp = metadata.stamp
+        seconds, nanoseconds = stamp.secondsSinceEpoch + EPICS_EPOCH_SECONDS, stamp.nanoSeconds
         found.update(
             timestamp=seconds + nanoseconds // 1000 * 1e-6, posixseconds=seconds, nanoseconds=nanoseconds
         )  # fmt: skip
