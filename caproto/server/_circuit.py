@@ -40,6 +40,7 @@ logger = logging.getLogger("caproto.server")
 UNTRUSTED_PAYLOAD = 128 * 1024 * 1024
 #: Requests of one client that may wait for hooks.
 MAX_JOBS = 1000
+LAST_COMMAND = 27
 _NUMBER = struct.Struct(">I").pack
 _SHORT = struct.Struct(">HHHHII").pack
 _UNKNOWN_CID = 0xFFFFFFFF
@@ -120,7 +121,7 @@ class ServerCircuit:
         try:
             frames = parse(argument)
         except RemoteProtocolError as error:
-            self.close(str(error), ca.EchoRequest(), CAStatus.ECA_INTERNAL)
+            self.close(str(error), ca.EchoRequest() if self.greeted else None)
             return
         if not self.greeted and not frames and self._parser.bytes_needed > 16:
             # The first message of a client is a VERSION, which has no payload.
@@ -153,6 +154,8 @@ class ServerCircuit:
         for frame in queue:
             if self.greeted or frame.__class__ is ca.VersionRequest:
                 handlers.get(frame.__class__, self._unknown)(frame)
+            elif frame._command > LAST_COMMAND:
+                self.close("this is no Channel Access")
             else:
                 # As rsrv: what was received so far is dropped, a later VERSION heals it.
                 self._refuse(frame, _UNKNOWN_CID, CAStatus.ECA_DEFUNCT, "the first message has to be VERSION")
@@ -165,14 +168,14 @@ class ServerCircuit:
 
     # The circuit itself -------------------------------------------------------------------------
 
-    def close(self, reason: str = "", request: Any = None, status: CAStatus = CAStatus.ECA_INTERNAL) -> None:
+    def close(self, reason: str = "", request: Any = None) -> None:
         """Have the connection closed when everything was sent, and say why in one line of the log."""
         if self.closing:
             return
         if reason:
             logger.info("closing the circuit to %s:%d: %s", *self.address[:2], reason)
         if request is not None:
-            self._refuse(request, _UNKNOWN_CID, status, reason)
+            self._refuse(request, _UNKNOWN_CID, CAStatus.ECA_INTERNAL, reason)
         self.closing = True
         self.output.wake()
 
@@ -190,8 +193,8 @@ class ServerCircuit:
 
     def _unknown(self, frame: Any) -> None:
         text = f"invalid request code {frame._command}"
-        # The C library looks the embedded command up in a table that ends at 27.
-        self.close(text, frame if frame._command <= 27 else None)
+        # The C library looks the embedded command up in a table that ends there.
+        self.close(text, frame if frame._command <= LAST_COMMAND else None)
 
     def _version(self, frame: Any) -> None:
         if not self.greeted:

@@ -176,9 +176,10 @@ def test_first_message_has_to_be_version(engine: ServerEngine) -> None:
 def test_scanners_are_closed_with_one_line(engine: ServerEngine, noise: bytes, caplog: Any) -> None:
     client = Client(engine, greet=False)
     with caplog.at_level(logging.INFO, "caproto.server"):
+        client.circuit.get_buffer()[: len(noise)] = noise
+        client.circuit.buffer_updated(len(noise))
         client.circuit.receive(noise)
-        client.circuit.receive(noise)
-    assert client.circuit.closing and len(caplog.records) == 1
+    assert client.circuit.closing and len(caplog.records) == 1 and client.answers() == []
 
 
 def test_those_who_say_nothing_are_closed(engine: ServerEngine, client: Client) -> None:

@@ -1,0 +1,336 @@
+"""A Channel Access server on asyncio; what it does is in :mod:`caproto.server`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from .._errors import CaprotoRuntimeError
+from ..server._circuit import ServerCircuit
+from ..server._engine import ServerEngine
+from ..server._layer import AsyncLibraryLayer
+from ..server._runtime import ServerExit, announce, jobs, run_job, settings
+from ..sync._listening import listen
+
+if TYPE_CHECKING:
+    from .._data import ChannelData
+
+__all__ = [
+    "AsyncioAsyncLayer", "AsyncioEvent", "Context", "Event", "ServerExit", "ThreadsafeQueue", "VirtualCircuit", "run",
+    "start_server",
+]  # fmt: skip
+
+Hook = Callable[[AsyncLibraryLayer], Awaitable[None]]
+#: Seconds that hooks have to end when the server does.
+GRACE = 5.0
+
+
+class AsyncioEvent(asyncio.Event):
+    """An event whose `wait` may be limited."""
+
+    async def wait(self, timeout: float | None = None) -> bool:  # type: ignore[override]
+        """Wait until it is set; return False if that takes more than `timeout` seconds."""
+        if timeout is None:
+            await super().wait()
+            return True
+        try:
+            await asyncio.wait_for(super().wait(), timeout)
+        except asyncio.TimeoutError:
+            return False
+        return True
+
+
+Event = AsyncioEvent
+
+
+class ThreadsafeQueue:
+    """A queue between threads and the tasks of one loop.
+
+    Parameters
+    ----------
+    maxsize : int, optional
+        0 is without limit.
+    """
+
+    def __init__(self, maxsize: int = 0) -> None:
+        self._queue: asyncio.Queue[Any] = asyncio.Queue(maxsize)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        with contextlib.suppress(RuntimeError):  # it is made before the loop runs
+            self._loop = asyncio.get_running_loop()
+
+    async def async_put(self, value: Any) -> None:
+        """Add an item; for tasks."""
+        self._loop = asyncio.get_running_loop()
+        await self._queue.put(value)
+
+    async def async_get(self) -> Any:
+        """Wait for an item; for tasks."""
+        self._loop = asyncio.get_running_loop()
+        return await self._queue.get()
+
+    def _wait(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
+        if self._loop is None:
+            coroutine.close()
+            raise CaprotoRuntimeError("no task has used this queue so far, so its loop is not known")
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    def put(self, value: Any) -> None:
+        """Add an item; for other threads, which wait while the queue is full."""
+        self._wait(self._queue.put(value))
+
+    def get(self) -> Any:
+        """Wait for an item; for other threads."""
+        return self._wait(self._queue.get())
+
+
+class AsyncioAsyncLayer(AsyncLibraryLayer):
+    """What hooks may ask of asyncio."""
+
+    name: ClassVar[str] = "asyncio"
+    library: ClassVar[Any] = asyncio
+    Event: ClassVar[Any] = AsyncioEvent
+    ThreadsafeQueue: ClassVar[Any] = ThreadsafeQueue
+
+    @staticmethod
+    async def sleep(delay: float, result: Any = None) -> Any:
+        """Wait for a number of seconds, while everything else goes on."""
+        return await asyncio.sleep(delay, result)
+
+
+class VirtualCircuit(asyncio.BufferedProtocol):
+    """One connection: bytes go straight into the parser's memory, and out as far as the socket takes them."""
+
+    transport: asyncio.Transport
+    circuit: ServerCircuit
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.paused = False
+        self.reading = True
+        self._flushing = True  # nobody has to be woken while it is set
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        sock = transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        address = transport.get_extra_info("peername")
+        self.circuit = self.context.engine.connect(address, self._wake, self.context.loop.time())
+        self.context.circuits.add(self)
+        self.flush()
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self.circuit.get_buffer(sizehint)
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self._flushing = True
+        self.circuit.buffer_updated(nbytes)
+        self.flush()
+
+    def _wake(self) -> None:
+        if not self._flushing:
+            self._flushing = True
+            self.context.loop.call_soon(self.flush)
+
+    def flush(self) -> None:
+        """Hand over to the socket what it takes."""
+        self._flushing = True
+        circuit, output = self.circuit, self.circuit.output
+        while not self.paused:
+            piece = output.take()
+            if piece is None:
+                circuit.resume()
+                piece = output.take()
+                if piece is None:
+                    break
+            self.transport.write(piece)
+        self._flushing = False
+        if circuit.closing and not self.paused:
+            self.transport.close()
+        elif self.reading is circuit.congested and not self.transport.is_closing():
+            self.reading = not circuit.congested
+            (self.transport.resume_reading if self.reading else self.transport.pause_reading)()
+
+    def pause_writing(self) -> None:
+        self.paused = True
+
+    def resume_writing(self) -> None:
+        self.paused = False
+        self.flush()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.paused = True
+        self.circuit.disconnected()
+        self.context.circuits.discard(self)
+
+
+class _Datagrams(asyncio.DatagramProtocol):
+    transport: asyncio.DatagramTransport
+
+    def __init__(self, engine: ServerEngine) -> None:
+        self.engine = engine
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.DatagramTransport, transport)
+
+    def datagram_received(self, data: bytes, addr: Any) -> None:
+        for answer in self.engine.datagram(data, addr):
+            self.transport.sendto(answer, addr)
+
+    def error_received(self, exc: Exception) -> None:
+        pass  # a client that is gone already
+
+
+class Context:
+    """A server.
+
+    Parameters
+    ----------
+    pvdb : mapping of str to ChannelData
+        The PVs by name; it may change while the server runs.
+    interfaces : list of str, optional
+        Addresses to listen at; by default as EPICS_CAS_INTF_ADDR_LIST says.
+    loop : optional
+        Not used; the loop is the one that runs.
+
+    Attributes
+    ----------
+    port : int
+        The TCP port, once it runs.
+    """
+
+    CircuitClass = VirtualCircuit
+    ServerExit = ServerExit
+    TaskCancelled = asyncio.CancelledError
+    engine: ServerEngine
+    loop: asyncio.AbstractEventLoop
+    port: int
+
+    def __init__(self, pvdb: Mapping[str, ChannelData], interfaces: Sequence[str] | None = None, *, loop: Any = None):
+        self.pvdb = pvdb
+        self.interfaces = interfaces
+        self.async_layer = AsyncioAsyncLayer()
+        self.circuits: set[VirtualCircuit] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopped: asyncio.Event | None = None
+
+    def stop(self) -> None:
+        """End the server in an orderly way."""
+        if self._stopped is not None:
+            self._stopped.set()
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run a coroutine until it or the server ends."""
+        task = self.loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _start_jobs(self, kind: str) -> list[asyncio.Task[None]]:
+        return [
+            self.spawn(run_job(name, kind, job, self.async_layer, self.stop)) for name, job in jobs(self.pvdb, kind)
+        ]
+
+    async def run(self, *, log_pv_names: bool = False, startup_hook: Hook | None = None) -> None:
+        """Serve until cancelled or stopped; startup hooks run first, shutdown hooks last.
+
+        Parameters
+        ----------
+        log_pv_names : bool, optional
+            Whether the log lists the PVs.
+        startup_hook : async callable, optional
+            Called with the :class:`AsyncioAsyncLayer` when the server listens.
+
+        Raises
+        ------
+        CaprotoNetworkError
+            If it cannot listen.
+        """
+        self.loop = asyncio.get_running_loop()
+        self._stopped = asyncio.Event()
+        chosen = settings(self.interfaces)
+        sockets = listen(chosen)
+        self.port = sockets.port
+        self.engine = ServerEngine(
+            self.pvdb, port=self.port, spawn=self.spawn, beacon_period=chosen.beacon_period, ignore=chosen.ignore
+        )
+        try:
+            async with contextlib.AsyncExitStack() as stack:
+                for sock in sockets.udp:
+                    transport, _ = await self.loop.create_datagram_endpoint(lambda: _Datagrams(self.engine), sock=sock)
+                    stack.callback(transport.close)
+                for sock in sockets.tcp:
+                    server = await self.loop.create_server(lambda: self.CircuitClass(self), sock=sock)
+                    stack.callback(server.close)
+                self.spawn(self._beacons(sockets.beacon, chosen.beacons))
+                announce(self.pvdb, chosen.interfaces, self.port, log_pv_names)
+                self._start_jobs("startup")
+                if startup_hook is not None:
+                    await startup_hook(self.async_layer)
+                self._start_jobs("scan")
+                await self._stopped.wait()
+        except ServerExit:
+            pass
+        finally:
+            await self._end()
+            sockets.close()
+
+    async def _end(self) -> None:
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        ending = self._start_jobs("shutdown")
+        if ending:
+            await asyncio.wait(ending, timeout=GRACE)
+        for circuit in list(self.circuits):
+            circuit.transport.abort()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _beacons(self, sock: socket.socket, addresses: Sequence[tuple[str, int]]) -> None:
+        beacons = self.engine.beacons
+        while True:
+            datagram = self.engine.tick(self.loop.time())
+            for address in addresses if datagram is not None else ():
+                assert datagram is not None
+                with contextlib.suppress(OSError):  # an interface that is down, or nobody there
+                    sock.sendto(datagram, address)
+            assert beacons.deadline is not None
+            await asyncio.sleep(max(0.0, beacons.deadline - self.loop.time()))
+
+
+async def start_server(
+    pvdb: Mapping[str, ChannelData],
+    *,
+    interfaces: Sequence[str] | None = None,
+    log_pv_names: bool = False,
+    startup_hook: Hook | None = None,
+) -> None:
+    """Serve until cancelled; parameters as of :class:`Context` and :meth:`Context.run`."""
+    await Context(pvdb, interfaces).run(log_pv_names=log_pv_names, startup_hook=startup_hook)
+
+
+def run(
+    pvdb: Mapping[str, ChannelData],
+    *,
+    interfaces: Sequence[str] | None = None,
+    log_pv_names: bool = False,
+    startup_hook: Hook | None = None,
+) -> None:
+    """Serve until SIGINT or SIGTERM; parameters as of :func:`start_server`."""
+
+    async def main() -> None:
+        context = Context(pvdb, interfaces)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # Not possible on every system, nor in every thread.
+            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                loop.add_signal_handler(number, context.stop)
+        await context.run(log_pv_names=log_pv_names, startup_hook=startup_hook)
+
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(main())

@@ -1,0 +1,102 @@
+"""What every skin of the server needs besides sockets: settings, the hooks of PVs, and what the log says."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from .._environ import variable_number, variable_port
+from .._net import (
+    ANY,
+    get_beacon_address_list,
+    get_ignore_address_list,
+    get_multicast_groups,
+    get_netifaces_addresses,
+    get_server_address_list,
+)
+
+if TYPE_CHECKING:
+    from .._data import ChannelData
+
+__all__ = ["Job", "ServerExit", "Settings", "announce", "jobs", "run_job", "settings"]
+
+logger = logging.getLogger("caproto.server")
+Job = Callable[[Any], Awaitable[Any]]
+
+
+class ServerExit(Exception):
+    """Raised by a hook to end the server in an orderly way."""
+
+
+class Settings(NamedTuple):
+    """How a server is to listen, as the environment and the caller say (section 1.2).
+
+    Attributes
+    ----------
+    interfaces : tuple of str
+        Addresses to listen at; 0.0.0.0 is all of them.
+    broadcasts : tuple of str
+        Broadcast addresses of these interfaces, where searches arrive that are not for one host.
+    groups : tuple of str
+        Multicast groups to join.
+    port : int
+        UDP port of searches, and the TCP port that is tried first.
+    beacons : tuple of (str, int)
+        Where beacons go.
+    beacon_period : float
+        Longest interval of beacons, in seconds.
+    ignore : tuple of str
+        Hosts whose searches are not answered.
+    """
+
+    interfaces: tuple[str, ...]
+    broadcasts: tuple[str, ...]
+    groups: tuple[str, ...]
+    port: int
+    beacons: tuple[tuple[str, int], ...]
+    beacon_period: float
+    ignore: tuple[str, ...]
+
+
+def settings(interfaces: Iterable[str] | None = None) -> Settings:
+    """Return the settings of a server; `interfaces` by default as EPICS_CAS_INTF_ADDR_LIST says."""
+    chosen = tuple(interfaces or get_server_address_list())
+    wanted = {ip for ip in chosen if ip != ANY and not ip.startswith("127.")}
+    broadcasts = tuple(other for ip, other in get_netifaces_addresses() if ip in wanted and other != ip)
+    return Settings(
+        chosen,
+        broadcasts,
+        tuple(get_multicast_groups()),
+        variable_port("EPICS_CAS_SERVER_PORT"),
+        tuple(get_beacon_address_list()),
+        float(variable_number("EPICS_CAS_BEACON_PERIOD")),
+        tuple(get_ignore_address_list()),
+    )
+
+
+def jobs(pvdb: Mapping[str, ChannelData], kind: str) -> list[tuple[str, Job]]:
+    """Return name and hook of every PV that has one of a kind: ``startup``, ``scan`` or ``shutdown``."""
+    found = []
+    for name, data in list(pvdb.items()):
+        job = getattr(data, f"server_{kind}", None)
+        if job is not None:
+            found.append((name, job))
+    return found
+
+
+async def run_job(name: str, kind: str, job: Job, async_layer: Any, stop: Callable[[], None]) -> None:
+    """Run a hook; one that fails is reported, one that raises `ServerExit` ends the server."""
+    try:
+        await job(async_layer)
+    except ServerExit:
+        stop()
+    except Exception:  # a mistake in one hook is no reason to stop all others
+        logger.exception("the %s hook of %s failed", kind, name)
+
+
+def announce(pvdb: Mapping[str, ChannelData], interfaces: Iterable[str], port: int, log_pv_names: bool) -> None:
+    """Say in the log that the server is up."""
+    logger.info("Server startup complete: %d PVs on %s, TCP port %d.", len(pvdb), ", ".join(interfaces), port)
+    if log_pv_names:
+        logger.info("PVs available:\n%s", "\n".join(pvdb))

@@ -1,0 +1,102 @@
+"""The sockets of a server, for whichever library waits for them."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import socket
+from typing import NamedTuple
+
+from .._errors import CaprotoNetworkError
+from .._net import bcast_socket
+from ..server._runtime import Settings
+
+__all__ = ["Listening", "listen"]
+
+logger = logging.getLogger("caproto.server")
+BACKLOG = 100
+_ATTEMPTS = 20
+
+
+class Listening(NamedTuple):
+    """Bound sockets, none of which blocks.
+
+    Attributes
+    ----------
+    tcp, udp : list of socket
+        One TCP socket for each interface; UDP also for broadcast addresses.
+    beacon : socket
+        Unconnected, since a connected one fails while there is no repeater (section 12, 31).
+    port : int
+        The TCP port.
+    """
+
+    tcp: list[socket.socket]
+    udp: list[socket.socket]
+    beacon: socket.socket
+    port: int
+
+    def close(self) -> None:
+        """Close all of them."""
+        for sock in (*self.tcp, *self.udp, self.beacon):
+            sock.close()
+
+
+def listen(settings: Settings) -> Listening:
+    """Bind the sockets of a server.
+
+    Raises
+    ------
+    CaprotoNetworkError
+        If an interface cannot be bound at all.
+    """
+    with contextlib.ExitStack() as undo:
+        tcp, port = _tcp(settings)
+        for sock in tcp:
+            undo.callback(sock.close)
+        udp = []
+        for address in dict.fromkeys((*settings.interfaces, *settings.broadcasts)):
+            sock = undo.enter_context(contextlib.closing(bcast_socket()))
+            _bind(sock, address, settings.port)
+            udp.append(sock)
+        for group in settings.groups:
+            membership = socket.inet_aton(group) + socket.inet_aton("0.0.0.0")
+            udp[0].setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+        beacon = undo.enter_context(contextlib.closing(bcast_socket()))
+        for sock in (*tcp, *udp, beacon):
+            sock.setblocking(False)
+        undo.pop_all()
+        return Listening(tcp, udp, beacon, port)
+
+
+def _bind(sock: socket.socket, address: str, port: int) -> None:
+    try:
+        sock.bind((address, port))
+    except OSError as error:
+        raise CaprotoNetworkError(error.errno, f"cannot listen on {address}:{port}: {error.strerror}") from error
+
+
+def _tcp(settings: Settings) -> tuple[list[socket.socket], int]:
+    """Listen on the same port of every interface: the configured one, or any that is free."""
+    for attempt in range(_ATTEMPTS):
+        port = settings.port if attempt == 0 else 0
+        socks: list[socket.socket] = []
+        try:
+            for address in settings.interfaces:
+                sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+                socks.append(sock)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                _bind(sock, address, port)
+                sock.listen(BACKLOG)
+                port = sock.getsockname()[1]
+        except OSError as error:
+            for sock in socks:
+                sock.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
+            continue
+        if port != settings.port:
+            logger.warning("TCP port %d is in use; listening on port %d", settings.port, port)
+        return socks, port
+    raise CaprotoNetworkError(errno.EADDRINUSE, f"no TCP port is free on {', '.join(settings.interfaces)}")

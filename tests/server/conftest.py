@@ -1,0 +1,76 @@
+"""A server of each skin as a process of its own, on loopback and a free port."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.isolation import free_port, process_environment, search
+
+ROOT = Path(__file__).parents[2]
+
+
+class Server:
+    """``tests.server.serve`` in a process.
+
+    Attributes
+    ----------
+    skin : str
+    port : int
+    """
+
+    def __init__(self, skin: str, port: int | None = None, **environment: str) -> None:
+        self.skin = skin
+        self.port = port or free_port()
+        self.environment = process_environment(self.port, free_port(), **environment)
+        self.process = subprocess.Popen(
+            [sys.executable, "-X", "faulthandler", "-m", "tests.server.serve", skin],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env={**self.environment, "CAPROTO_CODEC": os.environ.get("CAPROTO_CODEC", "")},
+        )
+        assert self.process.stdout is not None
+        self.started = self.process.stdout.readline().strip()
+        if not search("double", self.port, 20):
+            self.process.kill()
+            raise RuntimeError(f"no server: {self.process.communicate()}")
+
+    def client(self, code: str, timeout: float = 60.0) -> subprocess.CompletedProcess[str]:
+        """Run a client program with the environment to find the server."""
+        return subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True, text=True, timeout=timeout, check=False, env=self.environment, cwd=ROOT,
+        )  # fmt: skip
+
+    def end(self, number: int) -> tuple[int, str, str]:
+        """Send a signal; return exit status, standard output and standard error."""
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            out, err = self.process.communicate(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+        return self.process.returncode, out, err
+
+
+@pytest.fixture(scope="module", params=["asyncio", "trio"])
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """A server for the tests of one module; it has nothing to complain about in the end."""
+    if request.param == "trio":
+        pytest.importorskip("trio")
+    running = Server(request.param)
+    try:
+        yield running
+    finally:
+        code, out, err = running.end(15)
+    assert (code, out.strip()) == (0, "bye"), err
+    complaints = [line for line in err.splitlines() if "Error" in line and "a bug of the user" not in line]
+    assert not complaints, err
