@@ -132,6 +132,15 @@ class TestSilence:
         world.run(1.0)
         assert only(client).connected
 
+    def test_answers_that_are_all_late_are_not_taken_for_each_other(self) -> None:
+        world, server, client, _, _ = self.silent()
+        # Two ECHOs are without answer: the one that was not answered in time, and the one sent then.
+        for _ in range(2):
+            world.run(1.0)
+            server.session.send(ca.EchoResponse())
+            world.run(5.0)
+            assert not only(client).connected
+
     def test_a_server_that_hangs_is_noticed_although_we_keep_writing(self) -> None:
         world, server, client = up()
         server.frozen = True
@@ -431,7 +440,7 @@ class TestChannels:
         assert only(client).connected and only(client).link is link
         assert client.changes == [("pv", "connected")]
 
-    def test_an_answer_about_a_channel_that_nobody_asked_for_is_ignored(self) -> None:
+    def test_an_answer_about_a_channel_that_nobody_asked_for_is_ignored(self, caplog: pytest.LogCaptureFixture) -> None:
         world, server, client = up()
         for command in (ca.CreateChanResponse(6, 1, 999, 888), ca.AccessRightsResponse(999, 3),
                         ca.CreateChFailResponse(999), ca.ServerDisconnResponse(999),
@@ -441,6 +450,7 @@ class TestChannels:
         world.run(1.0)
         assert only(client).connected
         assert client.read(only(client)) and client.connects == 1
+        assert not caplog.records
 
     def test_access_rights_that_change_are_told(self) -> None:
         world, server, client = up()
@@ -505,8 +515,9 @@ class TestClosing:
         client.connected("other")
         channel = creating(server, client)
         client.engine.rest(channel)
-        server.thaw()
         client.engine.rouse(channel, world.now)
+        client.engine.found(channel.cid, server.address, None, world.now)
+        server.thaw()
         subscriber = client.subscribe(channel)
         world.run(1.0)
         assert channel.connected and subscriber.seen
@@ -526,6 +537,13 @@ class TestClosing:
         world.run(1.0)
         world.connect()
         world.run(1.0)
+        assert not client.engine.links and not server.sessions
+
+    def test_a_server_that_hangs_when_its_last_channel_is_closed_is_given_up(self) -> None:
+        world, server, client = up()
+        server.frozen = True
+        client.engine.close(only(client))
+        world.run(60.0)
         assert not client.engine.links and not server.sessions
 
     def test_one_of_two_is_closed_while_they_are_connecting(self) -> None:

@@ -76,6 +76,21 @@ def test_a_late_server_that_sends_beacons_is_found_at_once() -> None:
     assert channel.connected
 
 
+def test_an_answer_to_a_name_that_is_rarely_asked_for_has_the_others_asked_within_8_s() -> None:
+    world = World()
+    client = world.client()
+    first = client.open("first")
+    world.run(3600)
+    second = client.open("second")
+    world.run(100.0)
+    world.server("first", "second")
+    while not (first.connected or second.connected):
+        world.run(0.1)
+    assert first.connected != second.connected
+    world.run(8.5)
+    assert first.connected and second.connected
+
+
 class TestTenThousandNames:
     """Datagrams are counted, have a size that crosses every network, and do not come as a storm."""
 

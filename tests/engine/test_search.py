@@ -35,6 +35,36 @@ def test_many_names_share_datagrams_of_limited_size_and_number() -> None:
     assert len(asked) == 2 * len(first[0][1:])
 
 
+def test_rounds_grow_while_all_is_answered_and_shrink_when_something_is_not() -> None:
+    searcher = Searcher(300.0)
+    for cid in range(10_000):
+        searcher.add(cid, f"name:{cid:032}", 0.0)
+    now, sizes = 0.0, []
+    for number in range(9):
+        datagrams = searcher.due(now)
+        sizes.append(len(datagrams))
+        asked = [command.cid for datagram in datagrams for command in datagram[1:]]
+        for cid in asked[number == 3 :]:
+            searcher.answered(cid, datagrams[0][0].sequence, now)
+        now = max(now, searcher.next_time)
+    # Doubled up to the most; after a loss from the beginning, doubled up to half of what was too much, then by one.
+    assert sizes == [8, 16, 32, 64, 8, 16, 32, 33, 34]
+
+
+def test_names_that_were_opened_one_after_the_other_are_asked_for_at_their_own_times() -> None:
+    searcher = Searcher(60.0)
+    for cid in range(20):
+        searcher.add(cid, f"name:{cid}", 3.0 * cid)
+    asked = [0] * 20
+    now = 0.0
+    while now < 3600:
+        for datagram in searcher.due(now):
+            for command in datagram[1:]:
+                asked[command.cid] += 1
+        now = searcher.next_time
+    assert max(asked) <= 3600 / (0.75 * 0.032 * 2**10) + 12
+
+
 @pytest.mark.parametrize(
     ("ip", "version", "tcp", "expected"),
     [
