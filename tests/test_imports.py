@@ -38,6 +38,7 @@ DOORS = {
     ("_dbr", "time"): "TimeStamp.now",
     ("_data", "time"): "the time stamp of a value that was given without one",
     ("server._scan", "time"): "what a run takes is subtracted from the period",
+    ("server.records._scanner", "time"): "when records are due",
     ("server.stats", "time"): "how long the process runs",
     ("server.stats", "psutil"): "what the process uses of the machine",
     ("server.stats", "threading"): "how many threads there are",

@@ -85,6 +85,8 @@ class PVGroup:
     }
     # pvproperties and subgroups, inherited ones included, in the order of their definition.
     _members_: ClassVar[dict[str, pvproperty[Any] | SubGroup[Any]]] = {}
+    # Processes records as their SCAN fields say; made by the first record of the whole IOC.
+    scanner: Any = None
     _log: logging.Logger | None = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -143,6 +145,11 @@ class PVGroup:
                 self.attr_pvdb[path] = pv
 
     @property
+    def top(self) -> PVGroup:
+        """The group around all others; that is this one, if it is part of none."""
+        return self if self.parent is None else self.parent.top
+
+    @property
     def attr_to_pvname(self) -> dict[str, str]:
         """Whole names of PVs by attribute."""
         return {attr: pv.pvname for attr, pv in self.attr_pvdb.items()}
@@ -177,10 +184,7 @@ class _StateUpdate:
         self.group, self.state, self.value = group, state, value
 
     def _pvs(self) -> list[ChannelData]:
-        top = self.group
-        while isinstance(top.parent, PVGroup):
-            top = top.parent
-        return list(top.pvdb.values())
+        return list(self.group.top.pvdb.values())
 
     async def __aenter__(self) -> _StateUpdate:
         for pv in self._pvs():
@@ -207,5 +211,5 @@ def _check_name(cls: type, attr: str, thing: Any) -> None:
 
 _RESERVED = {
     "alarms", "attr_pvdb", "attr_to_pvname", "group_read", "group_write", "groups", "log", "macros", "name", "parent",
-    "prefix", "pvdb", "states", "update_state",
+    "prefix", "pvdb", "scanner", "states", "top", "update_state",
 }  # fmt: skip

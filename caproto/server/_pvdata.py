@@ -75,6 +75,7 @@ class PvpropertyData(ChannelData, Generic[T_RecordFields]):
     on_write: Callable[[Any], Awaitable[None]] | None = None
     _record_class: Any = None
     _field_inst: Any = None
+    _runs_scanner = False
     _logger: logging.Logger | None = None
 
     def __init__(
@@ -96,9 +97,12 @@ class PvpropertyData(ChannelData, Generic[T_RecordFields]):
         if logger is not None:
             self._logger = logger
         if record is not None:
-            from .records import find_record
+            from .records import Scanner, find_record
 
             self._record_class = find_record(record)
+            if group is not None and pvspec.scan is None and group.top.scanner is None:
+                group.top.scanner = Scanner()
+                self._runs_scanner = True
             kwargs.setdefault("reported_record_type", self._record_class.record_name_of_type)
         for kind, attribute in _HOOKS.items():
             hook = getattr(pvspec, kind)
@@ -215,6 +219,8 @@ class PvpropertyData(ChannelData, Generic[T_RecordFields]):
     def _jobs(self, kind: str) -> list[Job]:
         hook = getattr(self, kind)
         jobs: list[Job] = [partial(hook, self)] if hook is not None else []
+        if kind == "scan" and self._runs_scanner:
+            jobs.append(self.group.top.scanner.run)
         if self._record_class is not None and self._record_class.may_have_jobs(self.pvspec):
             for field in self.field_inst.fields_with_jobs():
                 jobs += field._jobs(kind)

@@ -7,6 +7,7 @@ from typing import Any
 
 from .._enums import AlarmSeverity, AlarmStatus
 from .._errors import CaprotoValueError
+from ._runtime import ServerExit
 from .typing import Scan
 
 __all__ = ["scan_wrapper"]
@@ -80,6 +81,8 @@ async def _run_once(
     """Run the user's function; return whether it failed."""
     try:
         await function(group, instance, async_lib)
+    except ServerExit:
+        raise
     except Exception:  # noqa: BLE001 - whatever a user's hook raises, the other PVs go on
         instance.log.exception("%s: the scan hook failed", instance.pvname)
         await instance.alarm.write(status=AlarmStatus.SCAN, severity=severity)

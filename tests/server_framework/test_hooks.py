@@ -295,8 +295,9 @@ def test_jobs_of_a_pv_and_its_fields() -> None:
         group = Jobs(prefix="p:")
         group.log_of_jobs = []
         for pv in (group.none, group.plain_record):
-            assert pv.server_startup is pv.server_shutdown is pv.server_scan is None
+            assert pv.server_startup is pv.server_shutdown is None
             assert pv._field_inst is None
+        assert group.none.server_scan is group.some.server_scan is None
         await group.some.server_startup(Layer())
         assert sorted(group.log_of_jobs) == ["startup p:some", "startup p:some.HIGH"]
         await group.some.server_shutdown(Layer())
@@ -493,6 +494,45 @@ def test_processing() -> None:
         assert pv.value == 1.0
         await pv.get_field("PROC").write(1)
         assert pv.value == 2.0
+
+    run(job())
+
+
+def test_records_without_a_hook_are_processed_as_scan_says() -> None:
+    class Group(PVGroup):
+        a = pvproperty(value=0.0, record="ao")
+        inner = SubGroup({"b": pvproperty(value=0.0, record="ao")})
+        bad = pvproperty(value=0.0, record="ao")
+        done: Any = None
+
+        @a.putter
+        async def a(self, instance: Any, value: Any) -> Any:
+            if value == 3:
+                await instance.get_field("SCAN").write("Passive")
+                self.done.set()
+            return value + 1
+
+        @bad.putter
+        async def bad(self, instance: Any, value: Any) -> None:
+            raise ValueError("bad")
+
+    async def job() -> None:
+        group = Group(prefix="")
+        scans = [pv.server_scan for pv in group.pvdb.values()]
+        assert [scan is None for scan in scans] == [False, True, True]
+        task = asyncio.ensure_future(scans[0](Layer()))
+        group.done = asyncio.Event()
+        await asyncio.sleep(0)
+        for pv in group.pvdb.values():
+            await pv.get_field("SCAN").write(".1 second")
+            group.scanner.periods[pv] = 0.001
+        await group.done.wait()
+        assert group.a.value == 4
+        assert group.a not in group.scanner.periods
+        while group.bad.severity != AlarmSeverity.INVALID_ALARM:
+            await asyncio.sleep(0)
+        assert not task.done()
+        task.cancel()
 
     run(job())
 

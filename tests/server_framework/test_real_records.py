@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import pytest
 from caproto.server import PVGroup, pvproperty, records
 from caproto.server.records._group import table_of
 from tests.isolation import free_port, process_environment, search
+from tests.server_framework.served import ask
 
 ROOT = Path(__file__).parents[2]
 INTEROP = ROOT / "tests" / "interop"
@@ -23,17 +23,6 @@ pytestmark = pytest.mark.interop
 
 # Fields whose type and size are those that other fields say; ours are scalars.
 BY_OTHER_FIELDS = "NOACCESS"
-
-
-def ask(names: list[str], environment: dict[str, str], *arguments: str) -> dict[str, Any]:
-    """Read PVs with the C library, in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("libca.py")), *arguments],
-        input="\n".join(names), capture_output=True, text=True, timeout=100, env=environment, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +41,7 @@ def announced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, An
         try:
             assert search("r:ai", port, 20.0)
             names = [f"r:{name}.{field}" for name in BASE for field in table_of(name)]
-            yield ask(names, environment, "5")
+            yield ask(names, environment)
         finally:
             ioc.kill()
 

@@ -11,6 +11,7 @@ from typing import Any, TextIO, TypeVar
 from ..._enums import ChannelType
 from ..._errors import CaprotoValueError
 from ._group import RecordFieldGroup, table_of
+from ._scanner import Scanner
 
 __all__ = [
     "AaiFields",
@@ -41,6 +42,7 @@ __all__ = [
     "PermissiveFields",
     "PrintfFields",
     "RecordFieldGroup",
+    "Scanner",
     "SelFields",
     "SeqFields",
     "StateFields",

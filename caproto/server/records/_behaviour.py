@@ -140,8 +140,11 @@ async def _scan(fields: Any, name: str, value: Any) -> None:
     text = field.enum_strings[field.get_raw_value(value)]
     number, _, unit = text.partition(" ")
     fields.scan_rate_sec = float(number) if unit.startswith("second") else None
+    pv = fields.parent
     if fields.scan_changed is not None:
         fields.scan_changed.set()
+    elif pv.scan is None and pv.group is not None:
+        pv.group.top.scanner.scan(pv, fields.scan_rate_sec)
 
 
 ON_WRITE: dict[str, Callable[[Any, str, Any], Awaitable[None]]] = {

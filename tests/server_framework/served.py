@@ -1,0 +1,48 @@
+"""An IOC of ours in a process of its own, and what the C library says of it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tests.isolation import free_port, process_environment, search
+
+HERE = Path(__file__).parent
+
+
+def ask(names: list[str], environment: dict[str, str], timeout: float = 5.0) -> dict[str, Any]:
+    """Read PVs with the C library in a process of its own: [type, count, readable, writable, value] by name."""
+    done = subprocess.run(
+        [sys.executable, str(HERE / "libca.py"), str(timeout)],
+        input="\n".join(names), capture_output=True, text=True, timeout=100, env=environment, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+@contextlib.contextmanager
+def serving(command: list[str], name: str, cwd: Path, **more: str) -> Iterator[tuple[Any, dict[str, str]]]:
+    """Run an IOC until it answers searches for `name`; gives the process and the environment of its clients."""
+    port = free_port()
+    environment = process_environment(port, free_port(), EPICS_CAS_SERVER_PORT=str(port), **more)
+    environment |= {"PYTHONPATH": str(HERE.parents[1])}
+    with open(cwd / "output.txt", "w+") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", *command],
+            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=cwd,
+        )  # fmt: skip
+        try:
+            up = search(name, port, 20.0)
+            output.seek(0)
+            assert up and process.poll() is None, output.read()
+            yield process, environment
+        finally:
+            if process.poll() is None:
+                process.kill()
+            process.wait(10)
