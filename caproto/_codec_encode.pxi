@@ -65,7 +65,9 @@ cdef bytes quick_payload(object dbr, object data_count, object data, object meta
         count[0] = view.size // ITEM_SIZE[number]
     else:
         return None
-    if data_count is not None and (type(data_count) is not int or <object>data_count != count[0]):
+    if data_count is not None and (
+        type(data_count) is not int or PyLong_AsLongLongAndOverflow(data_count, &overflow) != count[0] or overflow
+    ):
         return None
     offset, size = VALUE_OFFSET[number], ITEM_SIZE[number]
     total = (offset + count[0] * size + 7) & ~7
