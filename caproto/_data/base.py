@@ -176,7 +176,7 @@ class ChannelData(Publisher):
 
     def check_access(self, hostname: str, username: str) -> AccessRights:
         """Return what a user on a host may do; here everybody may do everything."""
-        return AccessRights.READ | AccessRights.WRITE
+        return _EVERYTHING
 
     async def auth_read(
         self, hostname: str, username: str, data_type: ChannelType, *, user_address: Any = None
@@ -188,7 +188,7 @@ class ChannelData(Publisher):
         Forbidden
             If the user on that host may not read.
         """
-        if not self.check_access(hostname, username) & AccessRights.READ:
+        if not int(self.check_access(hostname, username)) & 1:
             raise Forbidden(f"{username!r} on {hostname!r} may not read")
         return await self.read(data_type)
 
@@ -204,7 +204,7 @@ class ChannelData(Publisher):
         user_address: Any = None,
     ) -> None:
         """:meth:`write_from_dbr` for a client; Forbidden if the user on that host may not write."""
-        if not self.check_access(hostname, username) & AccessRights.WRITE:
+        if not int(self.check_access(hostname, username)) & 2:
             raise Forbidden(f"{username!r} on {hostname!r} may not write")
         await self.write_from_dbr(data, data_type, metadata, flags=flags)
 
@@ -403,10 +403,10 @@ class ChannelData(Publisher):
             As of :meth:`write`.
         """
         number = int(data_type)
-        if number == ChannelType.PUT_ACKT:
+        if number == PUT_ACKT:
             await self._alarm.write(must_acknowledge_transient=bool(data[0]))
             return
-        if number == ChannelType.PUT_ACKS:
+        if number == PUT_ACKS:
             await self._alarm.acknowledge(int(data[0]))
             return
         if not len(data):
@@ -514,6 +514,8 @@ def _ours(cls: type, methods: Iterable[str]) -> bool:
     return known
 
 
+PUT_ACKT, PUT_ACKS = int(ChannelType.PUT_ACKT), int(ChannelType.PUT_ACKS)
+_EVERYTHING = AccessRights.READ | AccessRights.WRITE
 #: Bytes of a text that fit a STRING with its NUL.
 MAX_TEXT = 39
 VALUE_AND_LOG = int(SubscriptionType.DBE_VALUE | SubscriptionType.DBE_LOG)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NOTHING", "Channel"]
 
+_READ, _WRITE = int(AccessRights.READ), int(AccessRights.WRITE)
 #: Of a channel whose reads are not just the value.
 NOTHING: dict[int, Encoded] = {}
 
@@ -61,13 +62,13 @@ class Channel:
 
     def settle(self) -> None:
         """Let reads be answered with what is encoded already, where that is right."""
-        plain = self.rights & AccessRights.READ and not self._read_hooks and not self.jobs
+        plain = self.rights & _READ and not self._read_hooks and not self.jobs
         self.cache = self.view.cache if plain else NOTHING
 
     def read_waits(self) -> bool:
         """Whether a read has to wait for a hook; without access there is nothing to wait for."""
-        return self._read_hooks and bool(self.rights & AccessRights.READ)
+        return self._read_hooks and bool(self.rights & _READ)
 
     def write_waits(self) -> bool:
         """Whether a write has to wait for a hook."""
-        return self._write_hooks and bool(self.rights & AccessRights.WRITE)
+        return self._write_hooks and bool(self.rights & _WRITE)

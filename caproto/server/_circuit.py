@@ -336,7 +336,7 @@ class ServerCircuit:
         """Return the present value, or None and why there is none."""
         if data_type > LAST_DBR:
             return None, CAStatus.ECA_BADTYPE
-        if not channel.rights & AccessRights.READ:
+        if not channel.rights & _READ:
             return None, CAStatus.ECA_NORDACCESS
         if not channel.view.allowed(data_type, count):
             return None, CAStatus.ECA_BADCOUNT
@@ -355,7 +355,7 @@ class ServerCircuit:
 
     def begin(self, channel: Channel, subscription: Subscription) -> None:
         """Send the first update of a subscription, and all others if the client may read."""
-        if channel.rights & AccessRights.READ:
+        if channel.rights & _READ:
             channel.data.attach(subscription)
             encoded = present(*subscription.key)
             for gate in subscription.gates:
@@ -373,6 +373,7 @@ class ServerCircuit:
 
 
 _VALUE = 1
+_READ = int(AccessRights.READ)
 _HANDLERS = {
     ca.VersionRequest: "_version",
     ca.ClientNameRequest: "_name",

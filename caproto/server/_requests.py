@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import struct
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("caproto.server")
 _NUMBER_SIZE = 4
+_SHORT = struct.Struct(">HHHHII").pack
+# Plain numbers and a table: arithmetic with enum members costs more than everything else in a write.
+_WRITE = int(AccessRights.WRITE)
+_TYPES = tuple(ChannelType(number) for number in range(LAST_DBR + 1))
+_LARGE_COUNT = 0xFFFF
 _PUT_ACKT, _PUT_ACKS = 35, 36
 
 
@@ -55,7 +61,7 @@ async def _run_read(
     """Read by way of the hooks of the user; None and why if there is no value."""
     try:
         metadata, values = await channel.data.auth_read(
-            circuit.host_name, circuit.client_name, ChannelType(data_type), user_address=circuit.address
+            circuit.host_name, circuit.client_name, _TYPES[data_type], user_address=circuit.address
         )
         key = channel.view.key
         if key.long_string or key.now:
@@ -104,7 +110,7 @@ async def _put(circuit: ServerCircuit, channel: Channel, frame: Any) -> CAStatus
     data_type = frame._data_type
     if frame._limit:
         return CAStatus.ECA_TOLARGE
-    if not channel.rights & AccessRights.WRITE:
+    if not channel.rights & _WRITE:
         return CAStatus.ECA_NOWTACCESS
     plain = data_type < 7 or data_type in (_PUT_ACKT, _PUT_ACKS)
     if data_type > LAST_DBR or not (plain or isinstance(frame, ca.WriteRequest)):
@@ -115,7 +121,7 @@ async def _put(circuit: ServerCircuit, channel: Channel, frame: Any) -> CAStatus
         return CAStatus.ECA_BADCOUNT
     try:
         await channel.data.auth_write(
-            circuit.host_name, circuit.client_name, values, ChannelType(data_type), None, user_address=circuit.address
+            circuit.host_name, circuit.client_name, values, _TYPES[data_type], None, user_address=circuit.address
         )
     except SkipWrite:
         pass
@@ -168,9 +174,18 @@ async def hooked_write_notify(circuit: ServerCircuit, channel: Channel, frame: A
 
 
 def _confirm(circuit: ServerCircuit, frame: Any, status: CAStatus) -> None:
-    if not circuit.lost:
-        answer = ca.WriteNotifyResponse(frame._data_type, frame._data_count, status.value, frame._parameter2)
-        circuit.output.send(bytes(answer))
+    if circuit.lost:
+        return
+    data_type, count, code, ioid = (
+        frame._data_type,
+        frame._data_count,
+        status.value.code_with_severity,
+        frame._parameter2,
+    )
+    if count < _LARGE_COUNT:
+        circuit.output.send(_SHORT(19, 0, data_type, count, code, ioid))
+    else:
+        circuit.output.send(bytes(ca.WriteNotifyResponse(data_type, count, code, ioid)))
 
 
 # Subscriptions ------------------------------------------------------------------------------------------
