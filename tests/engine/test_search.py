@@ -51,18 +51,20 @@ def test_rounds_grow_while_all_is_answered_and_shrink_when_something_is_not() ->
     assert sizes == [8, 16, 32, 64, 8, 16, 32, 33, 34]
 
 
-def test_names_that_were_opened_one_after_the_other_are_asked_for_at_their_own_times() -> None:
+def test_names_that_were_opened_one_after_the_other_keep_their_own_gaps() -> None:
     searcher = Searcher(60.0)
-    for cid in range(20):
-        searcher.add(cid, f"name:{cid}", 3.0 * cid)
-    asked = [0] * 20
+    for cid in range(100):
+        searcher.add(cid, f"name:{cid}", 0.07 * cid)
+    asked: list[list[float]] = [[] for _ in range(100)]
     now = 0.0
-    while now < 3600:
+    while now < 300:
         for datagram in searcher.due(now):
             for command in datagram[1:]:
-                asked[command.cid] += 1
+                asked[command.cid].append(now)
         now = searcher.next_time
-    assert max(asked) <= 3600 / (0.75 * 0.032 * 2**10) + 12
+    for times in asked:
+        for level, (earlier, later) in enumerate(zip(times, times[1:], strict=False)):
+            assert later - earlier >= 0.75 * min(0.032 * 2**level, 60.0) - 1e-6
 
 
 @pytest.mark.parametrize(
