@@ -315,13 +315,53 @@ class PvpropertyEnum(PvpropertyData[T_RecordFields], ChannelEnum):
         elif enum_strings and type(value) is int and 0 <= value < len(enum_strings):
             value = enum_strings[value]
         super().__init__(enum_strings=enum_strings, value=value, **kwargs)
+        self._named(value)  # a state that does not exist is refused here, not by the first read
+
+
+class SwitchState(str):
+    """The name of a state that is off or on: it equals its name, and its number, and is false when off.
+
+    IOCs ask both ``if self.enabled.value:`` and ``if self.enabled.value == "On":``.
+    """
+
+    __slots__ = ("number",)
+    number: int
+
+    def __new__(cls, name: str, number: int) -> SwitchState:
+        self = super().__new__(cls, name)
+        self.number = number
+        return self
+
+    def __bool__(self) -> bool:
+        return bool(self.number)
+
+    def __int__(self) -> int:
+        return self.number
+
+    def __eq__(self, other: object) -> bool:
+        return self.number == other if isinstance(other, int) else str.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = str.__hash__
+
+    def __reduce__(self) -> tuple[type[SwitchState], tuple[str, int]]:
+        return SwitchState, (str(self), self.number)
 
 
 class PvpropertyBoolEnum(PvpropertyData[T_RecordFields], ChannelEnum):
-    """Off or on."""
+    """Off or on; the value is a :class:`SwitchState` once it was written."""
 
     def __init__(self, *, enum_strings: Any = None, **kwargs: Any) -> None:
         super().__init__(enum_strings=enum_strings or ("Off", "On"), **kwargs)
+        if self._value is not None:
+            self._named(self._value)
+
+    def _named_state(self, state: Any) -> Any:
+        number = self.get_raw_value(state)
+        name = super()._named_state(state)
+        return SwitchState(name, number) if isinstance(name, str) else name
 
 
 class PvpropertyCharRO(PvpropertyReadOnlyData[T_RecordFields], ChannelChar):

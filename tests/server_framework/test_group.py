@@ -287,6 +287,10 @@ def test_hooks_may_be_wrapped() -> None:
         ({"value": []}, "empty sequence"),
         ({"value": 1, "name": "{zz}"}, "macro 'zz'.* has no value"),
         ({"value": 1, "record": "nonsense"}, "record='nonsense'"),
+        ({"value": "three", "enum_strings": ["one", "two"]}, "state 'three' is none of 'one', 'two'"),
+        ({"value": "Maybe", "dtype": bool}, "state 'Maybe' is none of 'Off', 'On'"),
+        ({"value": "text", "dtype": int}, "'text'"),
+        ({"value": 70000, "dtype": ChannelType.INT}, "70000"),
     ],
 )
 def test_mistakes_name_class_attribute_file_and_line(keywords: dict[str, Any], message: str) -> None:

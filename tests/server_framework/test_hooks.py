@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import pickle
 from collections.abc import Coroutine
 from typing import Any
 
@@ -172,6 +174,32 @@ def test_hooks_of_the_group_serve_pvs_without_their_own() -> None:
         assert value_of(await group.a.read(LONG)) == 77
 
     run(job())
+
+
+def test_switches_are_names_numbers_and_truths() -> None:
+    class Group(PVGroup):
+        on = pvproperty(value=True)
+
+        @on.putter
+        async def on(self, instance: Any, value: Any) -> None:
+            seen.append((bool(value), str(value), int(value)))
+
+    async def job() -> None:
+        pv = Group(prefix="").on
+        assert pv.value
+        for given in ("Off", 1, False, "On"):
+            await pv.write(given)
+        await pv.auth_write("host", "user", [0], ChannelType.ENUM, None)
+        value = pv.value
+        assert not value and value == "Off" and value == 0 and value == False and value != "On"  # noqa: E712
+        assert (json.dumps(value), pickle.loads(pickle.dumps(value)), {value: 1}["Off"]) == ('"Off"', value, 1)
+        assert value_of(await pv.read(ChannelType.ENUM)) == 0
+        assert bytes(value_of(await pv.read(ChannelType.STRING))).rstrip(b"\0") == b"Off"
+
+    seen: list[Any] = []
+    run(job())
+    off, on = (False, "Off", 0), (True, "On", 1)
+    assert seen == [off, on, off, on, off]
 
 
 def test_hooks_without_a_group() -> None:
