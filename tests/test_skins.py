@@ -42,7 +42,7 @@ def statements(path: Path) -> list[str]:
     for node in ast.walk(ast.parse(path.read_text())):
         if not isinstance(node, ast.stmt) or isinstance(node, SILENT):
             continue
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        if isinstance(node, (ast.Expr, ast.Return)) and (node.value is None or isinstance(node.value, ast.Constant)):
             continue
         head = Anonymous().visit(ast.parse(ast.unparse(node)).body[0])
         for field in ("body", "orelse", "finalbody", "handlers"):

@@ -13,7 +13,7 @@ from typing import Any
 
 from .._errors import CaprotoNetworkError, RemoteProtocolError
 from ..client import Link
-from ..client._async_driver import FOREVER, AsyncDriver
+from ..client._async_driver import FOREVER, READS_PER_TURN, AsyncDriver
 from ..sync._driver import link_socket, search_socket
 from ..sync.repeater import spawn_repeater
 
@@ -58,6 +58,7 @@ class _Connection(asyncio.BufferedProtocol):
         self._driver, self._link = driver, link
         self._transport: Any = None
         self._paused = False
+        self._buffer = memoryview(b"")
         self.sock = link_socket()
         self.lost = asyncio.Event()
 
@@ -68,8 +69,7 @@ class _Connection(asyncio.BufferedProtocol):
             if not link.closed:
                 await loop.create_connection(lambda: self, sock=sock)
         except OSError as error:
-            with self._driver as now:
-                self._driver.engine.link_lost(link, error, now)
+            self._driver.lost(link, error)
         finally:
             if self._transport is None:
                 sock.close()
@@ -118,16 +118,25 @@ class _Connection(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         try:
-            return self._link.circuit.get_buffer()
+            self._buffer = self._link.circuit.get_buffer()
         except RemoteProtocolError as error:
-            with self._driver as now:
-                self._driver.engine.link_lost(self._link, error, now)
-            return memoryview(bytearray(1))  # for a transport that is being closed
+            self._driver.lost(self._link, error)
+            self._buffer = memoryview(bytearray(1))  # for a transport that is being closed
+        return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
-        if not self._link.closed:
-            with self._driver as now:
-                self._driver.engine.link_received(self._link, nbytes, now)
+        # Where a whole buffer was full there is more; a turn of the loop for each would cost more than the bytes.
+        reads = 1
+        while not self._link.closed:
+            more = nbytes == len(self._buffer) and reads < READS_PER_TURN
+            self._driver.received(self._link, nbytes)
+            if not more or self._link.closed:
+                return
+            try:
+                nbytes = self.sock.recv_into(self.get_buffer(-1))
+            except OSError:  # nothing there, or what the transport will find, too
+                return
+            reads += 1
 
     def pause_writing(self) -> None:
         self._paused = True
@@ -140,11 +149,8 @@ class _Connection(asyncio.BufferedProtocol):
         self._end()
         link = self._link
         if not link.closed:
-            error = exc if isinstance(exc, OSError) else None
-            with self._driver as now:
-                self._driver.engine.link_lost(
-                    link, error or CaprotoNetworkError(f"{link.where}: the server closed the connection"), now
-                )
+            closed = CaprotoNetworkError(f"{link.where}: the server closed the connection")
+            self._driver.lost(link, exc if isinstance(exc, OSError) else closed)
 
 
 class _Datagrams(asyncio.DatagramProtocol):

@@ -8,18 +8,20 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
-from .._errors import CaprotoNetworkError, CaprotoRuntimeError
+from .._errors import CaprotoError, CaprotoNetworkError, CaprotoRuntimeError
 from ._channel import Request
 from ._driver import DriverBase
 from ._link import Link
 from ._settings import engine_from_environment
 from ._subscription import call_safely
 
-__all__ = ["AsyncDriver", "Connection", "Signal"]
+__all__ = ["FOREVER", "READS_PER_TURN", "AsyncDriver", "Connection", "Signal"]
 
 logger = logging.getLogger("caproto.client")
 
 FOREVER = float("inf")
+#: Reads from one socket before the others get their turn.
+READS_PER_TURN = 4
 
 
 class Signal(Protocol):
@@ -183,6 +185,19 @@ class AsyncDriver(DriverBase):
         if engine.next_time != self._armed and not self.closed:
             self._armed = engine.next_time
             self._arm(self._armed)
+
+    def received(self, link: Link, nbytes: int) -> None:
+        """Handle what was put into the memory of a circuit, and call all callbacks for it."""
+        with self as now:
+            self.engine.link_received(link, nbytes, now)
+        if link.events_off and not link.closed:
+            with self:
+                self.engine.relieve(link)
+
+    def lost(self, link: Link, error: OSError | CaprotoError) -> None:
+        """A connection is gone, or could not be made."""
+        with self as now:
+            self.engine.link_lost(link, error, now)
 
     def on_time(self) -> None:
         """Do what is due; the skin calls this when the timer rings."""

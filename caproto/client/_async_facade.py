@@ -210,15 +210,17 @@ class Subscription(SubscriptionBase):
 
     def arrived(self, sink: Any) -> None:
         """Updates are in a sink that was empty."""
-        self.error = None
+        if self.error is not None:
+            self.error = None
+        if not self._consumers:
+            self.deliver(sink, sink.take())
+            return
         if self.callbacks or self.block_callbacks:
             self._hand_out(sink)
-            self._relieve()
         else:
             self._filled.append(sink)
-        if self._consumers:
-            for consumer in self._alive():
-                consumer.wake(consumer)
+        for consumer in self._alive():
+            consumer.wake(consumer)
 
     def pull(self) -> None:
         """Take what waits in the sinks, for all."""
@@ -231,9 +233,8 @@ class Subscription(SubscriptionBase):
 
     def _hand_out(self, sink: Any) -> None:
         taken = sink.take()
-        if self._consumers:
-            for consumer in self._alive():
-                consumer.put(sink, taken)
+        for consumer in self._alive():
+            consumer.put(sink, taken)
         # Also notes the most recent update.
         self.deliver(sink, taken)
 

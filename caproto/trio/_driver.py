@@ -15,7 +15,7 @@ import trio
 
 from .._errors import CaprotoRuntimeError, RemoteProtocolError
 from ..client import Link
-from ..client._async_driver import AsyncDriver
+from ..client._async_driver import READS_PER_TURN, AsyncDriver
 from ..client._driver import send_waiting
 from ..sync._driver import link_socket, search_socket
 from ..sync.repeater import spawn_repeater
@@ -24,8 +24,6 @@ __all__ = ["TrioDriver"]
 
 logger = logging.getLogger("caproto.client")
 
-#: Reads from one socket before other tasks get their turn.
-READS_PER_TURN = 4
 DATAGRAMS_PER_TURN = 256
 
 
@@ -65,8 +63,7 @@ class _Connection:
         except trio.ClosedResourceError:
             pass
         except (OSError, RemoteProtocolError) as error:
-            with driver as now:
-                driver.engine.link_lost(link, error, now)
+            driver.lost(link, error)
         finally:
             self.close()
 
@@ -89,8 +86,7 @@ class _Connection:
                 number = recv_into(buffer)
             except BlockingIOError:
                 return
-            with driver as now:
-                driver.engine.link_received(link, number, now)
+            driver.received(link, number)
             if link.closed or number < len(buffer):
                 return
 
@@ -104,7 +100,7 @@ class _Connection:
             self._writes = True
             self._driver.spawn(self._write_rest)
         except OSError as error:
-            self._driver.engine.link_lost(self._link, error, self._driver.now())
+            self._driver.lost(self._link, error)
 
     async def _write_rest(self) -> None:
         while not self._link.closed:
@@ -116,8 +112,7 @@ class _Connection:
             except trio.ClosedResourceError:
                 return
             except OSError as error:
-                with self._driver as now:
-                    self._driver.engine.link_lost(self._link, error, now)
+                self._driver.lost(self._link, error)
                 return
             break
         self._writes = False
