@@ -13,7 +13,7 @@ from .._data.subscription import Subscription
 from .._data.view import Encoded
 from .._enums import AccessRights, ChannelType
 from .._errors import CaprotoError, CaprotoTypeError, CaprotoValueError, Forbidden, SkipWrite
-from .._layout import LAST_DBR
+from .._layout import LAST_DBR, LAYOUTS, STRING
 from .._status import CAStatus
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def read(circuit: ServerCircuit, channel: Channel, frame: Any) -> None:
         return
     metadata, values = channel.view.content(data_type)
     given = list(values[:count])
-    given += [b"" if isinstance(given[0] if given else b"", bytes) else 0] * (count - len(given))
+    given += [b"" if LAYOUTS[data_type].native == STRING else 0] * (count - len(given))
     ioid = frame._parameter2
     circuit.output.send(bytes(ca.ReadResponse(given, data_type, count, channel.cid, ioid, metadata=metadata or None)))
 
