@@ -166,7 +166,7 @@ class Searcher:
                 continue
             gap = min(self.round_trip * 2**level, self._longest)
             for cid, (name, due) in list(names.items()):
-                if due > now + gap / 4:
+                if due > now + gap / 8:
                     break  # what is nearly due goes along, to share datagrams
                 request = SearchRequest(name, cid, DEFAULT_PROTOCOL_VERSION)
                 room -= len(request)
