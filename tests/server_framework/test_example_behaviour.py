@@ -235,3 +235,27 @@ def test_types_of_the_list_are_types_of_channel_access() -> None:
 
     natives = {listed.native for pvs in EXAMPLES.values() for listed in pvs.values()}
     assert natives <= {member.name for member in ChannelType}
+
+
+@real_client
+@pytest.mark.interop
+@pytest.mark.parametrize("name", ["client_monitor_async", "advanced.thread_client_monitor"])
+def test_mirrors_follow(name: str, tmp_path: Path) -> None:
+    body = """
+follows = asyncio.Event()
+subscription = camonitor("mirror:mirrored", lambda value: follows.set() if value == 17.25 else None)
+await asyncio.wait_for(follows.wait(), 20)
+subscription.close()
+"""
+    source = ["-m", "caproto.ioc_examples.simple", "--quiet"]
+    mirror = ["-m", f"caproto.ioc_examples.{name}", "--quiet", "--target", "simple:B"]
+    with serving(source, "simple:B", tmp_path) as (_, source_environment):
+        port = source_environment["EPICS_CA_SERVER_PORT"]
+        (tmp_path / "mirror").mkdir()
+        client('await caput("simple:B", 17.25, wait=True)', source_environment)
+        own = {"EPICS_CA_ADDR_LIST": f"127.0.0.1:{port}"}
+        with serving(mirror, "mirror:mirrored", tmp_path / "mirror", **own) as (process, environment):
+            environment["EPICS_CA_ADDR_LIST"] = "127.0.0.1"
+            client(body, environment)
+            process.terminate()
+            assert process.wait(10) == 0
