@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
 from types import SimpleNamespace
@@ -30,6 +31,8 @@ class Adapter:
     ----------
     offers : frozenset of str
         What the client has of the list above.
+    threads_before : set of threading.Thread
+        Those of earlier tests, perhaps.
     """
 
     offers: frozenset[str] = frozenset({CONTEXT, RESPONSES})
