@@ -37,6 +37,9 @@ class Adapter:
 
     offers: frozenset[str] = frozenset({CONTEXT, RESPONSES})
 
+    def __init__(self) -> None:
+        self.threads_before = set(threading.enumerate())
+
     def run(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run a scenario between :meth:`open` and :meth:`close`."""
         raise NotImplementedError
