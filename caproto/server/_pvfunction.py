@@ -126,7 +126,7 @@ class pvfunction(SubGroup[Any]):  # noqa: N801
         )  # fmt: skip
         process = PVSpec(
             put=_runner(self.func, parameters),
-            attr="process",
+            attr="Process",
             name=self.names["process"],
             value=0,
             alarm_group=self.alarm_group,

@@ -138,6 +138,9 @@ class pvproperty(Generic[T_Data]):  # noqa: N801
 
     def __call__(self: Self, get: Getter) -> Self:
         """Take a getter: ``@pvproperty(...)`` above an async method."""
+        if self.pvspec.doc is None:
+            self.__doc__ = get.__doc__
+            return self.getter(get)._with(doc=get.__doc__)
         return self.getter(get)
 
     def _with(self: Self, **changes: Any) -> Self:

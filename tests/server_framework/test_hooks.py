@@ -152,6 +152,25 @@ def test_reading_does_not_run_the_putter() -> None:
     run(job())
 
 
+def test_a_pvproperty_is_a_decorator_of_getters() -> None:
+    class Group(PVGroup):
+        @pvproperty(value=3, read_only=True)
+        async def a(self, instance: Any) -> int:
+            """Nine."""
+            return 9
+
+        @pvproperty
+        async def b(self, instance: Any) -> int:
+            return 8
+
+    async def job() -> None:
+        group = Group(prefix="")
+        assert [value_of(await pv.read(LONG)) for pv in (group.a, group.b)] == [9, 8]
+        assert Group.a.__doc__ == "Nine."
+
+    run(job())
+
+
 def test_hooks_of_the_group_serve_pvs_without_their_own() -> None:
     class Group(PVGroup):
         a = pvproperty(value=1)
@@ -279,11 +298,11 @@ def test_functions() -> None:
         group = Group(prefix="")
         assert group.add.retval.value == -1
         await group.add.low.write(2)
-        await group.add.process.write(1)
+        await group.add.Process.write(1)
         assert (group.add.retval.value, group.add.status.value) == (4, "Success")
         await group.add.low.write(9)
         with pytest.raises(ValueError, match="low > high"):
-            await group.add.process.write(1)
+            await group.add.Process.write(1)
         assert (group.add.retval.value, group.add.status.value) == (4, "ValueError: low > high")
 
     run(job())
@@ -573,6 +592,18 @@ def test_names_of_states_are_fields() -> None:
         assert pv.enum_strings == ("one", "two", "three")
         await pv.get_field("ZRST").write("zero")
         assert (pv.value, pv.raw_value) == ("zero", 0)
+
+    run(job())
+
+
+def test_texts_that_do_not_fit_are_cut_off() -> None:
+    async def job() -> None:
+        pv = Records(prefix="").ai
+        await pv.get_field("EGU").auth_write("host", "user", [b"abcdefghijklmnopqrstuvwxyz"], ChannelType.STRING, None)
+        assert fields_of(pv, "EGU") == ["abcdefghijklmno"]
+        assert pv.units == "abcdefghijklmno"
+        await pv.get_field("DESC").auth_write("host", "user", list(b"x" * 60 + b"\0"), ChannelType.CHAR, None)
+        assert fields_of(pv, "DESC") == ["x" * 40]
 
     run(job())
 

@@ -10,7 +10,7 @@ from ..._constants import MAX_ENUM_STATES
 from ..._enums import ChannelType
 from ..._errors import CaprotoAttributeError
 from .._group import PVGroup
-from .._pvdata import PvpropertyData, PvpropertyEnum, PvpropertyReadOnlyData
+from .._pvdata import PvpropertyChar, PvpropertyData, PvpropertyEnum, PvpropertyReadOnlyData
 from .._pvproperty import pvproperty
 from . import _behaviour as behaviour
 
@@ -56,6 +56,22 @@ def table_of(record: str) -> dict[str, Field]:
         table = {field.name: field for field in (*fields, RECORD_TYPE)}
         _TABLES[record] = table
     return table
+
+
+class PvpropertyText(PvpropertyChar[Any]):
+    """A text of limited size: what does not fit with its NUL is cut off, as in a real record."""
+
+    def preprocess_value(self, value: Any) -> str:
+        """Return `value` as text that fits."""
+        if not isinstance(value, (str, bytes)) and len(value) == 1:
+            value = value[0]
+        if isinstance(value, (str, bytes)):
+            value = value[: self._max_length - 1]
+        return super().preprocess_value(value)
+
+
+class PvpropertyTextRO(PvpropertyReadOnlyData[Any], PvpropertyText):
+    """The same for reading."""
 
 
 class PvpropertyLargeEnum(PvpropertyEnum[Any]):
@@ -109,7 +125,8 @@ def _specification(field: Field, record: str) -> dict[str, Any]:
     if field.type == "NOACCESS" and field.name != "TIME" and record not in ("lsi", "lso", "printf"):
         return {"dtype": ChannelType.DOUBLE, "value": 0.0}  # an array of the type and size of other fields
     size = LINK_SIZE if field.type.endswith("LINK") else field.size or STRING_SIZE
-    return {"dtype": str, "value": field.initial, "max_length": size, "report_as_string": True}
+    dtype = PvpropertyTextRO if field.read_only else PvpropertyText
+    return {"dtype": dtype, "value": field.initial, "max_length": size, "report_as_string": True}
 
 
 class _FieldAttributes(type):
