@@ -28,6 +28,7 @@ def logger(monkeypatch: pytest.MonkeyPatch) -> Iterator[logging.Logger]:
     logger = logging.getLogger("caproto")
     monkeypatch.setattr(_log, "_installed", {})
     handlers, level = list(logger.handlers), logger.level
+    logger.handlers.clear()  # tools that ran in this process have left theirs
     yield logger
     logger.handlers[:] = handlers
     logger.setLevel(level)
