@@ -46,7 +46,8 @@ class ChannelAlarm:
         alarm_string: str = "",
         string_encoding: str | None = STR_ENC,
     ) -> None:
-        self._channels: weakref.WeakSet[ChannelData] = weakref.WeakSet()
+        # Mostly one; a WeakSet for each of many PVs would be most of their memory.
+        self._references: tuple[weakref.ref[ChannelData], ...] = ()
         self.string_encoding = string_encoding
         self._status = _STATUSES.get(status, status)
         self._severity = _SEVERITIES.get(severity, severity)
@@ -56,11 +57,17 @@ class ChannelAlarm:
 
     def connect(self, channel_data: ChannelData) -> None:
         """Add a channel to those that share this alarm; it is not kept alive."""
-        self._channels.add(channel_data)
+        self.disconnect(channel_data)
+        self._references += (weakref.ref(channel_data),)
 
     def disconnect(self, channel_data: ChannelData) -> None:
         """Remove a channel from those that share this alarm."""
-        self._channels.discard(channel_data)
+        self._references = tuple(ref for ref in self._references if ref() not in (None, channel_data))
+
+    @property
+    def _channels(self) -> list[ChannelData]:
+        """The channels that share this alarm and still exist."""
+        return [channel for channel in (reference() for reference in self._references) if channel is not None]
 
     @property
     def status(self) -> int:
@@ -151,7 +158,7 @@ class ChannelAlarm:
         after = (self._status, self._severity, self._must_acknowledge_transient, self._severity_to_acknowledge)
         if before == after:
             return False
-        for channel in list(self._channels):
+        for channel in self._channels:
             channel._forget_encoded()
         return True
 
@@ -162,7 +169,7 @@ class ChannelAlarm:
 
     async def publish(self, flags: int, *, except_for: ChannelData | None = None) -> None:
         """Tell subscribers of the channels that share this alarm, but for one."""
-        for channel in list(self._channels):
+        for channel in self._channels:
             if channel is not except_for:
                 await channel.publish(flags)
 

@@ -377,7 +377,7 @@ class ChannelData(Publisher):
         if update_fields:
             await self.update_fields(value)
         await self.publish(flags)
-        if alarm_changed and len(alarm._channels) > 1:
+        if alarm_changed and len(alarm._references) > 1:
             await alarm.publish(_ALARM, except_for=self)
 
     def _alarm_for(self, value: Any) -> tuple[int | None, int | None]:
@@ -403,6 +403,8 @@ class ChannelData(Publisher):
             As of :meth:`write`.
         """
         number = int(data_type)
+        if number in (PUT_ACKT, PUT_ACKS) and not len(data):
+            return
         if number == PUT_ACKT:
             await self._alarm.write(must_acknowledge_transient=bool(data[0]))
             return

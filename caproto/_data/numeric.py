@@ -6,7 +6,7 @@ from typing import Any
 
 from .._enums import AlarmSeverity, AlarmStatus, ChannelType, SubscriptionType
 from .._errors import CaprotoConversionError, CaprotoValueError
-from .._layout import DOUBLE, FLOAT, NATIVES
+from .._layout import CTRL_LIMITS, DOUBLE, FLOAT, NATIVES
 from .base import ChannelData
 from .conversion import numbers_to, texts_of_numbers
 
@@ -53,7 +53,7 @@ class ChannelNumeric(ChannelData):
         **kwargs: Any,
     ) -> None:
         super().__init__(value=value, **kwargs)
-        self._metadata: dict[str, Any] = {
+        given = {
             "units": units,
             "upper_disp_limit": upper_disp_limit,
             "lower_disp_limit": lower_disp_limit,
@@ -64,10 +64,14 @@ class ChannelNumeric(ChannelData):
             "upper_ctrl_limit": upper_ctrl_limit,
             "lower_ctrl_limit": lower_ctrl_limit,
         }
+        self._change_metadata(given)
         self.value_atol = value_atol
         self.log_atol = log_atol
         self.value_rtol = value_rtol
         self.log_rtol = log_rtol
+
+    #: Shared by all that have nothing else, and never changed.
+    _metadata: dict[str, Any] = {"units": "", **dict.fromkeys(CTRL_LIMITS, 0)}  # noqa: RUF012
 
     @property
     def units(self) -> str:
@@ -126,9 +130,10 @@ class ChannelNumeric(ChannelData):
 
     def _change_metadata(self, given: dict[str, Any]) -> bool:
         known = {name: value for name, value in given.items() if name in self._metadata}
-        changed = any(self._metadata[name] != value for name, value in known.items())
-        self._metadata.update(known)
-        return changed
+        if all(self._metadata[name] == value for name, value in known.items()):
+            return False
+        self._metadata = {**self._metadata, **known}
+        return True
 
     def preprocess_value(self, value: Any) -> Any:
         """Return `value` in the form it is kept; texts and what the type cannot hold are refused."""
@@ -250,7 +255,9 @@ class ChannelInteger(ChannelNumeric):
 class _ChannelReal(ChannelNumeric):
     def __init__(self, *, precision: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self._metadata["precision"] = precision
+        self._change_metadata({"precision": precision})
+
+    _metadata: dict[str, Any] = {**ChannelNumeric._metadata, "precision": 0}  # noqa: RUF012
 
     @property
     def precision(self) -> int:
