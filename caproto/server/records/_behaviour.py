@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from ..._enums import ChannelType
 
-__all__ = ["FOLLOW", "METADATA", "ON_WRITE", "SHOW", "initial"]
+__all__ = ["FOLLOW", "ON_WRITE", "SHOW", "SHOW_METADATA", "initial"]
+
+
+def _member(pv: Any, member: str) -> Any:
+    return getattr(pv, member, None)
+
 
 # Fields that are metadata of the PV.
 METADATA = {
@@ -25,6 +31,7 @@ METADATA = {
     "HLM": "upper_ctrl_limit",
     "LLM": "lower_ctrl_limit",
 }
+SHOW_METADATA = {name: partial(_member, member=member) for name, member in METADATA.items()}
 # Dead-bands are attributes of the PV.
 DEADBANDS = {"MDEL": "value_atol", "ADEL": "log_atol"}
 # The names of the states of an enum; bi and bo have two.
@@ -91,7 +98,7 @@ def initial(pv: Any, cls: Any, name: str) -> Any:
     if name == "RTYP":
         return cls.record_name_of_type
     if name in METADATA:
-        return getattr(pv, METADATA[name], None)
+        return _member(pv, METADATA[name])
     if name in DEADBANDS:
         return getattr(pv, DEADBANDS[name], None)
     if name in STATES:

@@ -319,26 +319,28 @@ class RecordFieldGroup(PVGroup, metaclass=_FieldAttributes):
     async def value_written(self, value: Any) -> None:
         """Let the fields follow a new value."""
         await self.value_write_hook(self.parent, value)
-        await self._set({name: follow(self.parent, value) for name, follow in behaviour.FOLLOW.items()})
+        await self._refresh(behaviour.FOLLOW, value)
 
     async def metadata_written(self) -> None:
         """Let the fields follow new units, limits and the like."""
-        await self._set({name: behaviour.initial(self.parent, type(self), name) for name in behaviour.METADATA})
+        await self._refresh(behaviour.SHOW_METADATA)
 
     async def publish(self, flags: Any) -> None:
         """Let the fields follow the alarm and the time."""
-        await self._set({name: show(self.parent) for name, show in behaviour.SHOW.items()})
+        await self._refresh(behaviour.SHOW)
 
-    async def _set(self, values: dict[str, Any]) -> None:
-        """Store values of fields that exist; nobody has seen those that do not."""
-        for name, value in values.items():
-            field = self.made.get(name)
-            if field is None or value is None:
+    async def _refresh(self, table: Mapping[str, Any], *arguments: Any) -> None:
+        """Store what a table says of the PV in fields that exist; nobody has seen those that do not."""
+        made = self.made
+        for name, told in table.items():
+            field = made.get(name)
+            if field is None:
                 continue
+            value = told(self.parent, *arguments)
             strings = getattr(field, "enum_strings", ())
             if isinstance(value, int) and value < len(strings):
                 value = strings[value]
-            if field.value != value:
+            if value is not None and field.value != value:
                 await field.write(value, verify_value=False, update_fields=False)
 
     def begin_scan(self, period: float) -> None:
