@@ -188,7 +188,7 @@ def test_200_lost_connections_leave_nothing_behind(
     for _ in range(190):
         round_trip()
     assert until(lambda: counted()[0] <= descriptors + 2)
-    assert counted()[1] == threads
+    assert counted()[1] <= threads
     # The lists of this test grow by three entries a round; a leak would be hundreds of objects.
     assert counted()[2] < objects + 1000
     engine = context.driver.engine
