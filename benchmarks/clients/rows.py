@@ -83,14 +83,15 @@ def losses(outcome: Outcome) -> str:
 
 def show_scalars(outcome: Outcome, outcomes: Outcomes) -> str:
     text = amount(outcome["rate"]) + beside(ratio(outcome, outcomes, "aioca", "rate"), "aioca")
-    return f"{text}, {losses(outcome)}, {outcome['peak_mb']:.0f} MB"
+    return f"{text}, {losses(outcome)}, {outcome['peak_mb']:.0f} MB, {outcome['cpu_us']:.3g} us CPU"
 
 
 def show_arrays(count: int) -> Callable[[Outcome, Outcomes], str]:
     def show(outcome: Outcome, outcomes: Outcomes) -> str:
         text = f"{outcome['rate'] * count * 8 / 1e6:,.0f} MB/s"
         text += beside(ratio(outcome, outcomes, "sockets", "rate"), "bare")
-        return text + (f", {losses(outcome)}" if outcome["lost"] or outcome["wrong"] else "")
+        text += f", {outcome['cpu_us'] * 1e3 / (count * 8):.2f} s CPU/GB"
+        return text if clean(outcome) else f"{text}, {losses(outcome)}"
 
     return show
 
