@@ -47,7 +47,7 @@ def scan_wrapper(
         fields = instance.field_inst if use_scan_field else None
         changed = None
         if fields is not None:
-            fields.begin_scan(period)
+            await fields.begin_scan(period)
             changed = fields.scan_changed = async_lib.Event()
         failed = False
         while True:

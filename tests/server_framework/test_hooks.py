@@ -429,6 +429,8 @@ def test_the_field_scan_rules() -> None:
         @x.scan(period=0.01, use_scan_field=True)
         async def x(self, instance: Any, async_lib: Any) -> None:
             await instance.write(instance.value + 1)
+            if instance.value == 1:
+                choices.append(instance.get_field("SCAN").value)
             if instance.value == 3:
                 await instance.field_inst.scan_rate.write("Passive")
                 passive.set()
@@ -439,6 +441,7 @@ def test_the_field_scan_rules() -> None:
         group = Group(prefix="")
         task = asyncio.ensure_future(group.x.server_scan(Layer()))
         await passive.wait()
+        assert choices == ["Passive"]  # there is no choice of 0.01 s
         for _ in range(20):
             await asyncio.sleep(0)
         assert group.x.value == 3
@@ -450,6 +453,23 @@ def test_the_field_scan_rules() -> None:
         task.cancel()
 
     passive: Any = None
+    choices: list[str] = []
+    run(job())
+
+
+def test_the_field_scan_shows_the_period_of_the_hook() -> None:
+    class Group(PVGroup):
+        x = pvproperty(value=0.0, record="ai")
+
+        @x.scan(period=0.5, use_scan_field=True)
+        async def x(self, instance: Any, async_lib: Any) -> None:
+            assert instance.get_field("SCAN").value == ".5 second"
+            raise asyncio.CancelledError
+
+    async def job() -> None:
+        with pytest.raises(asyncio.CancelledError):
+            await Group(prefix="").x.server_scan(Layer())
+
     run(job())
 
 

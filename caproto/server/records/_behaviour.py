@@ -9,7 +9,7 @@ from typing import Any
 
 from ..._enums import ChannelType
 
-__all__ = ["FOLLOW", "ON_WRITE", "SHOW", "SHOW_METADATA", "initial"]
+__all__ = ["FOLLOW", "ON_WRITE", "SHOW", "SHOW_METADATA", "initial", "seconds_of"]
 
 
 def _member(pv: Any, member: str) -> Any:
@@ -142,11 +142,15 @@ async def _process(fields: Any, name: str, value: Any) -> None:
     await fields.parent.write(fields.parent.value)
 
 
+def seconds_of(choice: str) -> float | None:
+    """Return the period that a choice of the menu of scan rates means; None if it is not periodic."""
+    number, _, unit = choice.partition(" ")
+    return float(number) if unit.startswith("second") else None
+
+
 async def _scan(fields: Any, name: str, value: Any) -> None:
     field = fields.by_name["SCAN"]
-    text = field.enum_strings[field.get_raw_value(value)]
-    number, _, unit = text.partition(" ")
-    fields.scan_rate_sec = float(number) if unit.startswith("second") else None
+    fields.scan_rate_sec = seconds_of(field.enum_strings[field.get_raw_value(value)])
     pv = fields.parent
     if fields.scan_changed is not None:
         fields.scan_changed.set()

@@ -343,6 +343,10 @@ class RecordFieldGroup(PVGroup, metaclass=_FieldAttributes):
             if value is not None and field.value != value:
                 await field.write(value, verify_value=False, update_fields=False)
 
-    def begin_scan(self, period: float) -> None:
+    async def begin_scan(self, period: float) -> None:
         """Take the period of a scan hook as that of the record, until SCAN is changed."""
         self.scan_rate_sec = period
+        scan = self.by_name["SCAN"]
+        for choice in scan.enum_strings:
+            if behaviour.seconds_of(choice) == period:
+                await scan.write(choice, verify_value=False, update_fields=False)
