@@ -13,7 +13,7 @@ from .._errors import CaprotoRuntimeError
 from ..server._circuit import ServerCircuit
 from ..server._engine import ServerEngine
 from ..server._layer import AsyncLibraryLayer
-from ..server._runtime import ServerExit, announce, jobs, run_job, settings
+from ..server._runtime import Path, ServerExit, announce, jobs, load_access, run_job, settings
 from ..sync._listening import listen
 
 if TYPE_CHECKING:
@@ -193,6 +193,8 @@ class Context:
         The PVs by name; it may change while the server runs.
     interfaces : list of str, optional
         Addresses to listen at; by default as EPICS_CAS_INTF_ADDR_LIST says.
+    access_security : str or path, optional
+        An access security file; hosts are compared by address.
     loop : optional
         Not used; the loop is the one that runs.
 
@@ -209,9 +211,17 @@ class Context:
     loop: asyncio.AbstractEventLoop
     port: int
 
-    def __init__(self, pvdb: Mapping[str, ChannelData], interfaces: Sequence[str] | None = None, *, loop: Any = None):
+    def __init__(
+        self,
+        pvdb: Mapping[str, ChannelData],
+        interfaces: Sequence[str] | None = None,
+        *,
+        loop: Any = None,
+        access_security: Path | None = None,
+    ) -> None:
         self.pvdb = pvdb
         self.interfaces = interfaces
+        self.access = None if access_security is None else load_access(access_security)
         self.async_layer = AsyncioAsyncLayer()
         self.circuits: set[VirtualCircuit] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -255,7 +265,12 @@ class Context:
         sockets = listen(chosen)
         self.port = sockets.port
         self.engine = ServerEngine(
-            self.pvdb, port=self.port, spawn=self.spawn, beacon_period=chosen.beacon_period, ignore=chosen.ignore
+            self.pvdb,
+            port=self.port,
+            spawn=self.spawn,
+            beacon_period=chosen.beacon_period,
+            ignore=chosen.ignore,
+            access=self.access,
         )
         try:
             async with contextlib.AsyncExitStack() as stack:
@@ -309,9 +324,12 @@ async def start_server(
     interfaces: Sequence[str] | None = None,
     log_pv_names: bool = False,
     startup_hook: Hook | None = None,
+    access_security: Path | None = None,
 ) -> None:
     """Serve until cancelled; parameters as of :class:`Context` and :meth:`Context.run`."""
-    await Context(pvdb, interfaces).run(log_pv_names=log_pv_names, startup_hook=startup_hook)
+    await Context(pvdb, interfaces, access_security=access_security).run(
+        log_pv_names=log_pv_names, startup_hook=startup_hook
+    )
 
 
 def run(
@@ -320,11 +338,12 @@ def run(
     interfaces: Sequence[str] | None = None,
     log_pv_names: bool = False,
     startup_hook: Hook | None = None,
+    access_security: Path | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM; parameters as of :func:`start_server`."""
 
     async def main() -> None:
-        context = Context(pvdb, interfaces)
+        context = Context(pvdb, interfaces, access_security=access_security)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             # Not possible on every system, nor in every thread.

@@ -242,7 +242,7 @@ class ServerCircuit:
         sid = self.engine.new_sid()
         channel = Channel(self, sid, cid, target)
         self.channels[sid] = self.engine.sids[sid] = channel
-        channel.rights = int(target.data.check_access(self.host_name, self.client_name))
+        channel.rights = self._rights(channel)
         channel.settle()
         view = target.view
         front, end = header(18, 0, view.native_type, view.native_count, cid)
@@ -263,9 +263,16 @@ class ServerCircuit:
         self._forget(channel)
         self.output.send(bytes(ca.ClearChannelResponse(channel.sid, frame._parameter2)))
 
+    def _rights(self, channel: Channel) -> int:
+        rights = int(channel.data.check_access(self.host_name, self.client_name))
+        access = self.engine.access
+        if access is None:
+            return rights
+        return rights & access.rights(channel.data, self.host_name, self.address[0], self.client_name)
+
     def refresh_access(self, channel: Channel) -> None:
         """Look again what the client may do with a channel; tell it if that changed."""
-        rights = int(channel.data.check_access(self.host_name, self.client_name))
+        rights = self._rights(channel)
         if rights == channel.rights:
             return
         channel.rights = rights

@@ -13,6 +13,7 @@ from .. import _commands as ca
 from .._constants import DEFAULT_PROTOCOL_VERSION, DO_REPLY
 from .._enums import CLIENT
 from .._ids import ThreadsafeCounter
+from ._access import AccessSecurity
 from ._beacons import Beacons
 from ._circuit import ServerCircuit
 from ._names import knows
@@ -51,6 +52,8 @@ class ServerEngine:
     budget : int, optional
         Bytes that may wait for one client; then only the newest update of each subscription is kept, and no more
         requests are taken.
+    access : AccessSecurity, optional
+        Rules that limit what clients may do.
 
     Attributes
     ----------
@@ -66,15 +69,19 @@ class ServerEngine:
         beacon_period: float = 15.0,
         ignore: Iterable[str] = (),
         budget: int = BUDGET,
+        access: AccessSecurity | None = None,
     ) -> None:
         self.pvdb = pvdb
         self.port = port
         self.spawn = spawn
         self.ignore = frozenset(ignore)
         self.budget = budget
+        self.access = access
         self.circuits: set[ServerCircuit] = set()
         self.beacons = Beacons(port, beacon_period)
         self.sids: dict[int, Any] = {}
+        if access is not None:
+            access.connect(pvdb, self.refresh_access)
         self.new_sid = ThreadsafeCounter(dont_clash_with=self.sids)
 
     def datagram(self, data: Any, address: Address) -> list[bytes]:

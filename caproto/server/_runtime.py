@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,13 +16,16 @@ from .._net import (
     get_netifaces_addresses,
     get_server_address_list,
 )
+from .._net import _resolve as resolve
+from ._access import AccessSecurity
 
 if TYPE_CHECKING:
     from .._data import ChannelData
 
-__all__ = ["Job", "ServerExit", "Settings", "announce", "jobs", "run_job", "settings"]
+__all__ = ["Job", "Path", "ServerExit", "Settings", "announce", "jobs", "load_access", "run_job", "settings"]
 
 logger = logging.getLogger("caproto.server")
+Path = str | os.PathLike[str]
 Job = Callable[[Any], Awaitable[Any]]
 
 
@@ -73,6 +77,12 @@ def settings(interfaces: Iterable[str] | None = None) -> Settings:
         float(variable_number("EPICS_CAS_BEACON_PERIOD")),
         tuple(get_ignore_address_list()),
     )
+
+
+def load_access(path: Path) -> AccessSecurity:
+    """Return the rules of an access security file; OSError or CaprotoValueError if they cannot be had."""
+    with open(path, encoding="utf-8") as file:
+        return AccessSecurity(file.read(), str(path), resolve)
 
 
 def jobs(pvdb: Mapping[str, ChannelData], kind: str) -> list[tuple[str, Job]]:

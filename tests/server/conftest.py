@@ -24,12 +24,12 @@ class Server:
     port : int
     """
 
-    def __init__(self, skin: str, port: int | None = None, **environment: str) -> None:
+    def __init__(self, skin: str, port: int | None = None, *arguments: str) -> None:
         self.skin = skin
         self.port = port or free_port()
-        self.environment = process_environment(self.port, free_port(), **environment)
+        self.environment = process_environment(self.port, free_port())
         self.process = subprocess.Popen(
-            [sys.executable, "-X", "faulthandler", "-m", "tests.server.serve", skin],
+            [sys.executable, "-X", "faulthandler", "-m", "tests.server.serve", skin, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -1,4 +1,4 @@
-"""A server with one PV of every kind, for tests: ``python -m tests.server.serve asyncio|trio``.
+"""A server with one PV of every kind, for tests: ``python -m tests.server.serve asyncio|trio [ACCESS_SECURITY_FILE]``.
 
 It says its port on standard output, and ``bye`` when a shutdown hook has run; it ends with SIGTERM or SIGINT.
 """
@@ -83,7 +83,7 @@ def main() -> None:
     async def started(async_layer: Any) -> None:
         print(async_layer.name, flush=True)
 
-    skin.run(pvdb(), startup_hook=started)
+    skin.run(pvdb(), startup_hook=started, access_security=sys.argv[2] if len(sys.argv) > 2 else None)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import json
 import signal
 import socket
 import struct
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -289,3 +290,29 @@ def test_a_busy_tcp_port_is_no_obstacle_and_signals_end_it(skin: str) -> None:
         finally:
             code, out, err = server.end(signal.SIGINT)
     assert (code, out) == (0, "bye\n") and "is in use" in err
+
+
+@needs_aioca
+@pytest.mark.parametrize("skin", ["asyncio", "trio"])
+def test_rights_of_a_file_follow_a_pv(skin: str, tmp_path: Path) -> None:
+    if skin == "trio":
+        pytest.importorskip("trio")
+    rules = tmp_path / "rules.acf"
+    rules.write_text(
+        'HAG(here) {127.0.0.1}  ASG(DEFAULT) { INPA(many:0) RULE(1, READ) RULE(1, WRITE) { HAG(here) CALC("A=0") } }'
+    )
+    server = Server(skin, None, str(rules))
+    try:
+        out = aioca(
+            server,
+            """
+out["open"] = (await caput("many:1", 5, wait=True, throw=False)).ok
+await caput("many:0", 1, wait=True)
+out["closed"] = (await caput("many:1", 6, wait=True, throw=False)).ok
+info = await cainfo("many:1")
+out["info"] = [info.read, info.write, plain(await caget("many:1"))]
+""",
+        )
+    finally:
+        server.end(signal.SIGTERM)
+    assert out == {"open": True, "closed": False, "info": [True, False, 5]}

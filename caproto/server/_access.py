@@ -1,0 +1,263 @@
+"""Access security files of EPICS: who may do what with which PV (protocol section 7).
+
+``UAG`` and ``HAG`` name groups of users and hosts, ``ASG`` groups of PVs with rules.  A rule grants READ or WRITE to
+fields up to a level, if the user, the host and a calculation over PVs agree.  What no rule grants is denied.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from .._data.subscription import Subscription
+from .._data.view import Encoded
+from .._enums import AccessRights, AlarmSeverity, ChannelType
+from .._errors import CaprotoValueError
+from ._calc import Expression, parse_expression
+
+if TYPE_CHECKING:
+    from .._data import ChannelData
+
+__all__ = ["AccessSecurity", "Group", "Rule", "parse_access_file"]
+
+_TOKEN = re.compile(r'(?:\s|\#[^\n]*)*(?:"([^"\n]*)"|([(){},])|([^\s(){},"#]+)|\Z)')
+_RIGHTS = {"NONE": 0, "READ": int(AccessRights.READ), "WRITE": int(AccessRights.READ | AccessRights.WRITE)}
+DEFAULT = "DEFAULT"
+_ANY_CHANGE = 0xF
+
+
+class Rule(NamedTuple):
+    """One rule; no users or no hosts means any, `calc` None means always."""
+
+    level: int
+    rights: int
+    users: tuple[str, ...]
+    hosts: tuple[str, ...]
+    calc: Expression | None
+
+
+class Group(NamedTuple):
+    """An access security group: its inputs (name of a PV by letter), and its rules."""
+
+    inputs: dict[str, str]
+    rules: tuple[Rule, ...]
+
+
+class _File(NamedTuple):
+    users: dict[str, frozenset[str]]
+    hosts: dict[str, frozenset[str]]
+    groups: dict[str, Group]
+
+
+class _Tokens:
+    def __init__(self, text: str, source: str) -> None:
+        self.text, self.source, self.at = text, source, 0
+        self.token: str | None = None
+        self.step()
+
+    def step(self) -> str:
+        """Return the present token and go to the next; None is the end."""
+        present = self.token or ""
+        match = _TOKEN.match(self.text, self.at)
+        if match is None:
+            raise self.wrong("a quote is not closed")
+        self.at = match.end()
+        self.token = next((part for part in match.groups() if part is not None), None)
+        return present
+
+    def wrong(self, problem: str) -> CaprotoValueError:
+        line = self.text.count("\n", 0, self.at) + 1
+        return CaprotoValueError(f"{self.source}, line {line}: {problem}")
+
+    def expect(self, token: str) -> None:
+        if self.token != token:
+            raise self.wrong(f"{token!r} expected, found {self.token!r}")
+        self.step()
+
+    def items(self, begin: str, end: str) -> list[str]:
+        """Words between brackets, separated by commas."""
+        self.expect(begin)
+        found = []
+        while self.token != end:
+            if self.token is None or self.token in "(){}":
+                raise self.wrong(f"{end!r} expected, found {self.token!r}")
+            word = self.step()
+            if word != ",":
+                found.append(word)
+        self.step()
+        return found
+
+
+def parse_access_file(text: str, source: str = "access security file") -> _File:
+    """Return the groups of users, hosts and PVs that an access security file defines.
+
+    Raises
+    ------
+    CaprotoValueError
+        If it is malformed, or names a group that it does not define; the message tells the line.
+    """
+    tokens = _Tokens(text, source)
+    found = _File({}, {}, {})
+    while tokens.token is not None:
+        kind = tokens.step()
+        if kind not in ("UAG", "HAG", "ASG"):
+            raise tokens.wrong(f"UAG, HAG or ASG expected, found {kind!r}")
+        (name,) = _one(tokens)
+        if kind == "ASG":
+            found.groups[name] = _group(tokens, found)
+        elif kind == "UAG":
+            found.users[name] = frozenset(tokens.items("{", "}"))
+        else:
+            found.hosts[name] = frozenset(host.lower() for host in tokens.items("{", "}"))
+    return found
+
+
+def _one(tokens: _Tokens) -> list[str]:
+    items = tokens.items("(", ")")
+    if len(items) != 1:
+        raise tokens.wrong(f"one name expected, found {items}")
+    return items
+
+
+def _group(tokens: _Tokens, file: _File) -> Group:
+    inputs: dict[str, str] = {}
+    rules = []
+    if tokens.token != "{":
+        return Group(inputs, ())
+    tokens.step()
+    while tokens.token != "}":
+        word = tokens.step()
+        if re.fullmatch("INP[A-U]", word):
+            (inputs[word[3]],) = _one(tokens)
+        elif word == "RULE":
+            rules.append(_rule(tokens, file))
+        else:
+            raise tokens.wrong(f"INPA..INPU, RULE or '}}' expected, found {word!r}")
+    tokens.step()
+    return Group(inputs, tuple(rules))
+
+
+def _rule(tokens: _Tokens, file: _File) -> Rule:
+    head = tokens.items("(", ")")
+    if len(head) not in (2, 3) or head[0] not in ("0", "1") or head[1] not in _RIGHTS:
+        raise tokens.wrong(f"RULE(0 or 1, NONE, READ or WRITE) expected, found {head}")
+    if head[2:] not in ([], ["TRAPWRITE"], ["NOTRAPWRITE"]):
+        raise tokens.wrong(f"TRAPWRITE or NOTRAPWRITE expected, found {head[2]!r}")
+    users: list[str] = []
+    hosts: list[str] = []
+    calc = None
+    if tokens.token == "{":
+        tokens.step()
+        while tokens.token != "}":
+            word = tokens.step()
+            if word == "CALC":
+                calc = parse_expression(_one(tokens)[0])
+                continue
+            known, target = {"UAG": (file.users, users), "HAG": (file.hosts, hosts)}.get(word, (None, users))
+            if known is None:
+                raise tokens.wrong(f"UAG, HAG, CALC or '}}' expected, found {word!r}")
+            for name in tokens.items("(", ")"):
+                if name not in known:
+                    raise tokens.wrong(f"{word}({name}) is not defined")
+                target.append(name)
+        tokens.step()
+    return Rule(int(head[0]), _RIGHTS[head[1]], tuple(users), tuple(hosts), calc)
+
+
+class AccessSecurity:
+    """What clients may do, by an access security file.
+
+    Parameters
+    ----------
+    text : str
+        The content of the file.
+    source : str, optional
+        Its name, for messages.
+    resolve : callable, optional
+        Turns the name of a host into its address; hosts are compared by address then, whatever clients claim.
+        Without it the names that clients claim are believed.
+    """
+
+    def __init__(
+        self, text: str, source: str = "access security file", resolve: Callable[[str], str] | None = None
+    ) -> None:
+        self._file = parse_access_file(text, source)
+        self.by_address = resolve is not None
+        self._hosts = {
+            name: frozenset(hosts if resolve is None else _addresses(hosts, resolve))
+            for name, hosts in self._file.hosts.items()
+        }
+        self._inputs: dict[str, dict[str, ChannelData | None]] = {name: {} for name in self._file.groups}
+        self.changed: Callable[[], None] = _nothing
+
+    def connect(self, pvdb: Mapping[str, ChannelData], changed: Callable[[], None]) -> None:
+        """Follow the PVs that rules calculate with; `changed` is called when one of them gets a new value."""
+        self.changed = changed
+        for name, group in self._file.groups.items():
+            for letter, pv in group.inputs.items():
+                data = pvdb.get(pv, pvdb.get(pv.removesuffix(".VAL")))
+                self._inputs[name][letter] = data
+                if data is not None:
+                    data.attach(Subscription(data.view(), 6, 1, _ANY_CHANGE, self))
+
+    def put(self, subscription: Subscription, encoded: Encoded) -> None:
+        """Take an update of an input."""
+        self.changed()
+
+    def rights(self, data: ChannelData, host_name: str, address: str, user: str) -> int:
+        """Return what a user on a host may do with a PV: the most that any rule grants.
+
+        The PV says its group and level as ``asg`` and ``asl``; by default ``DEFAULT`` and 0.
+        """
+        name = getattr(data, "asg", None) or DEFAULT
+        if name not in self._file.groups:
+            name = DEFAULT
+        group = self._file.groups.get(name)
+        if group is None:
+            return 0
+        level = int(getattr(data, "asl", 0))
+        host = address if self.by_address else host_name.lower()
+        granted = 0
+        for rule in group.rules:
+            if rule.level >= level and rule.rights | granted != granted and self._applies(name, rule, host, user):
+                granted |= rule.rights
+        return granted
+
+    def _applies(self, group: str, rule: Rule, host: str, user: str) -> bool:
+        if rule.users and not any(user in self._file.users[name] for name in rule.users):
+            return False
+        if rule.hosts and not any(host in self._hosts[name] for name in rule.hosts):
+            return False
+        return rule.calc is None or self._true(rule.calc, self._inputs[group])
+
+    @staticmethod
+    def _true(calc: Expression, inputs: Mapping[str, ChannelData | None]) -> bool:
+        """Whether a calculation gives 1; it does not while an input is missing, invalid or no number."""
+        values: dict[str, float] = {}
+        for letter, data in inputs.items():
+            if data is None or data.severity >= AlarmSeverity.INVALID_ALARM:
+                return False
+            try:
+                values[letter] = float(data.read_from_dbr(_DOUBLE)[1][0])
+            except (CaprotoValueError, IndexError):
+                return False
+        try:
+            return abs(calc(values) - 1) < 0.01
+        except (KeyError, ValueError, OverflowError):
+            return False
+
+
+def _addresses(hosts: Iterable[str], resolve: Callable[[str], str]) -> Iterable[str]:
+    for host in hosts:
+        try:
+            yield resolve(host)
+        except (OSError, ValueError):
+            continue  # as EPICS: a host that nobody knows matches nobody
+
+
+def _nothing() -> None:
+    pass
+
+
+_DOUBLE = ChannelType.DOUBLE

@@ -1,0 +1,119 @@
+"""Access security files: groups, rules, calculations, and rights that change while clients are connected."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+import caproto._commands as ca
+from caproto._data import ChannelDouble
+from caproto._errors import CaprotoValueError
+from caproto.server._access import AccessSecurity
+from caproto.server._calc import parse_expression
+from caproto.server._engine import ServerEngine
+from tests.server.talk import Client, Loop
+
+RULES = """
+# operators may write unless the beam is on
+UAG(operators) {alice, "bob"}
+UAG(user) {user}
+HAG(control) {ControlRoom, localhost}
+ASG(DEFAULT) { RULE(1, READ) RULE(1, WRITE, TRAPWRITE) { UAG(operators) HAG(control) } }
+ASG(closed)
+ASG(beam) {
+    INPA("beam:on.VAL")
+    RULE(1, READ)
+    RULE(0, WRITE) { UAG(operators, user) CALC("A=0") }
+}
+"""
+HOSTS = {"controlroom": "10.0.0.5", "localhost": "127.0.0.1"}
+
+
+class Pv(ChannelDouble):
+    def __init__(self, asg: str | None = None, asl: int = 0) -> None:
+        super().__init__(value=0.0)
+        self.asg, self.asl = asg, asl
+
+
+@pytest.mark.parametrize(
+    ("asg", "host", "address", "user", "trusted", "rights"),
+    [
+        (None, "controlroom", "10.0.0.5", "alice", False, 3),
+        (None, "controlroom", "10.0.0.6", "alice", False, 1),  # it only claims to be there
+        (None, "ControlRoom", "10.0.0.6", "alice", True, 3),
+        (None, "controlroom", "10.0.0.5", "eve", False, 1),
+        ("unknown", "x", "127.0.0.1", "bob", False, 3),
+        ("closed", "controlroom", "10.0.0.5", "alice", False, 0),
+    ],
+)
+def test_rules(asg: str | None, host: str, address: str, user: str, trusted: bool, rights: int) -> None:
+    access = AccessSecurity(RULES, resolve=None if trusted else HOSTS.__getitem__)
+    assert access.rights(Pv(asg), host, address, user) == rights
+
+
+def test_levels() -> None:
+    access = AccessSecurity("ASG(DEFAULT) { RULE(1, READ) RULE(0, WRITE) }")
+    assert [access.rights(Pv(asl=level), "", "", "") for level in (0, 1)] == [3, 1]
+
+
+def test_without_default_group_nothing_is_granted() -> None:
+    assert AccessSecurity("ASG(other) { RULE(1, WRITE) }").rights(Pv(), "", "", "") == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("ASG(a) { RULE(1, FLY) }", "line 1.*FLY"),
+        ("\nASG(a) { RULE(2, READ) }", "line 2"),
+        ("ASG(a) { RULE(1, READ) { UAG(none) } }", r"UAG\(none\) is not defined"),
+        ('ASG(a) { RULE(1, READ) { CALC("A+") } }', "ends too early"),
+        ("UAG(a) {b", "'}' expected"),
+        ("GAU(a) {b}", "GAU"),
+        ('UAG("a) {b}', "quote"),
+        ("ASG(a) { INPZ(x) }", "INPZ"),
+    ],
+)
+def test_mistakes_are_told_with_their_line(text: str, problem: str) -> None:
+    with pytest.raises(CaprotoValueError, match=problem):
+        AccessSecurity(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("A=1", 1), ("A = 2", 0), ("A<2 && B>=5", 1), ("(A+B)*2", 12), ("-A+2*B", 9), ("2^3^2", 64),
+     ("!A||B", 1), ("A?B:3", 5), ("7%4", 3), ("A#1", 0), ("6&3", 2), ("1e3+.5", 1000.5), ("~0", -1), ("2--1", 3)],
+)  # fmt: skip
+def test_calculations(text: str, value: float) -> None:
+    assert parse_expression(text)({"A": 1.0, "B": 5.0}) == value
+
+
+@pytest.mark.parametrize("text", ["", "A B", "1 +", "(A", "A)", "foo", "A;B", "$", "(" * 100 + "A", "-" * 5000 + "A"])
+def test_what_is_no_calculation(text: str) -> None:
+    with pytest.raises(CaprotoValueError, match="CALC"):
+        parse_expression(text)
+
+
+def test_division_by_zero_is_not_a_number() -> None:
+    assert math.isnan(parse_expression("A/0")({"A": 1.0})) and math.isnan(parse_expression("A%0")({"A": 1.0}))
+
+
+def test_rights_follow_the_inputs_while_clients_are_connected() -> None:
+    pvdb: Any = {"beam:on": ChannelDouble(value=0.0), "shutter": Pv("beam")}
+    engine = ServerEngine(pvdb, port=5064, spawn=Loop().spawn, access=AccessSecurity(RULES, resolve=HOSTS.__getitem__))
+    client = Client(engine)
+    rights, created = client.ask(ca.CreateChanRequest("shutter", 5, 13))
+    assert rights == ca.AccessRightsResponse(5, 3)
+    write = ca.WriteNotifyRequest((1.0,), 6, 1, created.sid, 8)
+    assert client.ask(write)[0].status.name == "ECA_NORMAL"
+    with pytest.raises(StopIteration):
+        pvdb["beam:on"].write(1.0).send(None)
+    assert client.answers() == [ca.AccessRightsResponse(5, 1)]
+    assert client.ask(write)[0].status.name == "ECA_NOWTACCESS"
+    with pytest.raises(StopIteration):
+        pvdb["beam:on"].write(0.0, severity=3).send(None)
+    assert client.answers() == []  # an input that is not valid grants nothing
+    with pytest.raises(StopIteration):
+        pvdb["beam:on"].write(0.0, severity=0).send(None)
+    assert client.answers() == [ca.AccessRightsResponse(5, 3)]
