@@ -37,6 +37,8 @@ __all__ = ["ClientEngine"]
 logger = logging.getLogger("caproto.client")
 
 FOREVER = float("inf")
+#: More updates than a received chunk holds.
+CHUNK_UPDATES = 16384
 #: Seconds after which a connection counts as a good one, and the longest delays in which its channels are searched
 #: again if it was none: it was lost again soon, or could not be made.
 GOOD_CONNECTION = 10.0
@@ -364,6 +366,7 @@ class ClientEngine:
             monitor.new_sink(request.data_type)
         link.monitors[request.subscriptionid] = monitor
         link.sinks[request.subscriptionid] = monitor.sink
+        link.limited = link.limited or monitor.keep < CHUNK_UPDATES
         link.send(request)
 
     def _stop(self, channel: Channel, monitor: Monitor) -> None:
@@ -381,7 +384,7 @@ class ClientEngine:
     def relieve(self, link: Link) -> None:
         """Ask a server for updates again when those that waited here were taken."""
         link.still_waiting()
-        if link.events_off and not link.closed and link.fill < 1 / 8:
+        if link.events_off and not link.closed and not (link.monitors and link.all_filled(1 / 8)):
             link.events_off = False
             link.send(EventsOnRequest())
 
@@ -391,7 +394,8 @@ class ClientEngine:
         if link.fill > 1:
             for sink in link.waiting:
                 sink.monitor.dropped += sink.trim(sink.monitor.keep)
-        if link.fill > 1 / 2 and not link.events_off:
+        # That holds back every subscription of the circuit: for one that is slow the others would pay.
+        if link.fill > 1 / 2 and not link.events_off and link.all_filled(1 / 2):
             link.events_off = True
             link.send(EventsOffRequest())
 
@@ -561,12 +565,15 @@ class ClientEngine:
         touched = link.circuit.take_touched()
         if touched:
             self.touched += touched
-            for sink in touched:
-                link.waiting[sink] = None
+            # Where nobody is behind there is nothing to count: one chunk is less than a queue keeps.
+            behind = link.behind() or link.limited
+            link.waiting.update(dict.fromkeys(touched))
+            if behind:
+                self._bound(link)
+        elif link.waiting:
+            self._bound(link)
         if commands:
             self._commands(link, commands, now)
-        if link.waiting:
-            self._bound(link)
 
     def _commands(self, link: Link, commands: Any, now: float) -> None:
         process = link.circuit.process_command

@@ -61,6 +61,8 @@ class Link:
     fill : float
         The largest part of what one of them may keep that is used.  Newest-only subscriptions do not count:
         they are meant to be slower than the server.
+    limited : bool
+        Whether a single chunk may hold more than one of the subscriptions may keep.
     events_off : bool
         Whether the server was asked to hold updates back.
     overdue : bool
@@ -92,6 +94,7 @@ class Link:
         self.monitors: dict[int, Monitor] = {}
         self.waiting: dict[Any, None] = {}
         self.fill = 0.0
+        self.limited = False
         self.events_off = False
         self.overdue = False
         self.handle: Any = None
@@ -143,19 +146,32 @@ class Link:
         if nbytes:
             out[0] = out[0][nbytes:]
 
+    def behind(self) -> bool:
+        """Forget sinks that were emptied; returns whether any is left."""
+        if self.waiting:
+            self.waiting = {sink: None for sink in self.waiting if sink.waiting and sink.monitor.channel is not None}
+            if not self.waiting:
+                self.fill = 0.0
+        return bool(self.waiting)
+
     def still_waiting(self) -> None:
-        """Forget sinks that were emptied, and see how full the others are."""
+        """See how full the sinks are that were not emptied."""
         fill = 0.0
-        for sink in list(self.waiting):
-            if not sink.waiting or sink.monitor.channel is None:
-                del self.waiting[sink]
-                continue
-            keep = sink.monitor.keep
-            if keep > 1:
-                fill = max(fill, len(sink) / keep)
-            elif len(sink) > 1:
-                sink.monitor.dropped += sink.trim(1)
+        if self.behind():
+            for sink in self.waiting:
+                keep = sink.monitor.keep
+                if keep > 1:
+                    fill = max(fill, len(sink) / keep)
+                elif len(sink) > 1:
+                    sink.monitor.dropped += sink.trim(1)
         self.fill = fill
+
+    def all_filled(self, part: float) -> bool:
+        """Whether every subscription has used at least that part of what it may keep.
+
+        Newest-only ones never have: they are meant to be slower than the server.
+        """
+        return all(len(m.sink) >= part * m.keep > part for m in self.monitors.values())
 
     # Keep-alive (section 8.4)
 
