@@ -360,25 +360,29 @@ class ChannelData(Publisher):
                 return
             if accepted is not None and accepted is not value:
                 value = self.preprocess_value(accepted)
-        status, severity = metadata.pop("status", None), metadata.pop("severity", None)
-        stamp = _stamp(metadata.pop("timestamp", None))
+        status = severity = stamp = None
+        if metadata:
+            status, severity = metadata.pop("status", None), metadata.pop("severity", None)
+            stamp = metadata.pop("timestamp", None)
         if metadata:
             await self.write_metadata(publish=False, **metadata)
             flags |= _PROPERTY
         if status is None and severity is None:
             status, severity = self._alarm_for(value)
         flags |= self._news(self._value, value)
-        self._value, self._stamp = value, stamp
+        self._value = value
+        self._stamp = epics_now() if stamp is None else _stamp(stamp)
         self._forget_encoded()
-        alarm = self._alarm
-        alarm_changed = alarm.change(status, severity)
-        if alarm_changed:
-            flags |= _ALARM
+        alarm_changed = False
+        if status is not None or severity is not None:
+            alarm_changed = self._alarm.change(status, severity)
+            if alarm_changed:
+                flags |= _ALARM
         if update_fields:
             await self.update_fields(value)
         await self.publish(flags)
-        if alarm_changed and len(alarm._references) > 1:
-            await alarm.publish(_ALARM, except_for=self)
+        if alarm_changed and len(self._alarm._references) > 1:
+            await self._alarm.publish(_ALARM, except_for=self)
 
     def _alarm_for(self, value: Any) -> tuple[int | None, int | None]:
         """Status and severity that follow from a value; None where nothing does."""
@@ -403,13 +407,11 @@ class ChannelData(Publisher):
             As of :meth:`write`.
         """
         number = int(data_type)
-        if number in (PUT_ACKT, PUT_ACKS) and not len(data):
-            return
-        if number == PUT_ACKT:
-            await self._alarm.write(must_acknowledge_transient=bool(data[0]))
-            return
-        if number == PUT_ACKS:
-            await self._alarm.acknowledge(int(data[0]))
+        if number in _ACKNOWLEDGING:
+            if len(data) and number == PUT_ACKT:
+                await self._alarm.write(must_acknowledge_transient=bool(data[0]))
+            elif len(data):
+                await self._alarm.acknowledge(int(data[0]))
             return
         if not len(data):
             if self._max_length == 1:
@@ -417,7 +419,10 @@ class ChannelData(Publisher):
             value: Any = []
         else:
             value = self._from_wire(data, LAYOUTS[number].native)
-        await self.write(value, flags=flags, **_told(metadata))
+        if metadata is None:
+            await self.write(value, flags=flags)
+        else:
+            await self.write(value, flags=flags, **_told(metadata))
 
     def _from_wire(self, data: Any, native: int) -> Any:
         """A value of Python from elements of a native type; those that are too many are left out (section 3.6)."""
@@ -516,7 +521,8 @@ def _ours(cls: type, methods: Iterable[str]) -> bool:
     return known
 
 
-PUT_ACKT, PUT_ACKS = int(ChannelType.PUT_ACKT), int(ChannelType.PUT_ACKS)
+PUT_ACKT = int(ChannelType.PUT_ACKT)
+_ACKNOWLEDGING = frozenset({PUT_ACKT, int(ChannelType.PUT_ACKS)})
 _EVERYTHING = AccessRights.READ | AccessRights.WRITE
 #: Bytes of a text that fit a STRING with its NUL.
 MAX_TEXT = 39

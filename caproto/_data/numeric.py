@@ -70,6 +70,7 @@ class ChannelNumeric(ChannelData):
         self.value_rtol = value_rtol
         self.log_rtol = log_rtol
 
+    _real = False
     #: Shared by all that have nothing else, and never changed.
     _metadata: dict[str, Any] = {"units": "", **dict.fromkeys(CTRL_LIMITS, 0)}  # noqa: RUF012
 
@@ -137,6 +138,8 @@ class ChannelNumeric(ChannelData):
 
     def preprocess_value(self, value: Any) -> Any:
         """Return `value` in the form it is kept; texts and what the type cannot hold are refused."""
+        if value.__class__ is float and self._real and self._max_length == 1:
+            return value  # what clients send most
         if getattr(value, "ndim", 1) > 1:
             value = value.reshape(-1)
         value = super().preprocess_value(value)
@@ -177,6 +180,8 @@ class ChannelNumeric(ChannelData):
     def _alarm_for(self, value: Any) -> tuple[int | None, int | None]:
         """Compare a scalar with the limits for alarms and warnings, as far as there are any."""
         limits = self._metadata
+        if limits is type(self)._metadata:
+            return None, None
         low_alarm, high_alarm = limits["lower_alarm_limit"], limits["upper_alarm_limit"]
         low_warning, high_warning = limits["lower_warning_limit"], limits["upper_warning_limit"]
         alarms, warnings = low_alarm < high_alarm, low_warning < high_warning
@@ -253,6 +258,8 @@ class ChannelInteger(ChannelNumeric):
 
 
 class _ChannelReal(ChannelNumeric):
+    _real = True
+
     def __init__(self, *, precision: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._change_metadata({"precision": precision})

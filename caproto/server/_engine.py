@@ -5,6 +5,7 @@ A skin hands in datagrams and connections and sends what it gets; see :class:`Se
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from .. import _commands as ca
 from .._constants import DEFAULT_PROTOCOL_VERSION, DO_REPLY
 from .._enums import CLIENT
-from .._ids import ThreadsafeCounter
 from ._access import AccessSecurity
 from ._beacons import Beacons
 from ._circuit import ServerCircuit
@@ -82,7 +82,14 @@ class ServerEngine:
         self.sids: dict[int, Any] = {}
         if access is not None:
             access.connect(pvdb, self.refresh_access)
-        self.new_sid = ThreadsafeCounter(dont_clash_with=self.sids)
+        self._numbers = itertools.count()
+
+    def new_sid(self) -> int:
+        """Return a number that no channel has."""
+        sid = next(self._numbers) & 0xFFFFFFFF
+        while sid in self.sids:
+            sid = next(self._numbers) & 0xFFFFFFFF
+        return sid
 
     def datagram(self, data: Any, address: Address) -> list[bytes]:
         """Return the datagrams that answer one from `address` (sections 3.2 and 3.3); mostly none."""
