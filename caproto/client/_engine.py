@@ -563,14 +563,13 @@ class ClientEngine:
         link.last_heard = now
         link.trusts_beacons = True
         touched = link.circuit.take_touched()
+        behind = link.behind()
+        link.backlog = link.backlog + nbytes if behind else nbytes
         if touched:
             self.touched += touched
-            # Where nobody is behind there is nothing to count: one chunk is less than a queue keeps.
-            behind = link.behind() or link.limited
             link.waiting.update(dict.fromkeys(touched))
-            if behind:
-                self._bound(link)
-        elif link.waiting:
+        # Where nobody is behind there is nothing to count: one chunk is less than a queue keeps.
+        if behind or link.limited:
             self._bound(link)
         if commands:
             self._commands(link, commands, now)

@@ -58,6 +58,8 @@ class Link:
         By subscription id.
     waiting : dict
         Sinks with updates that nobody took so far, as keys.
+    backlog : int
+        Bytes received since nobody was behind.
     fill : float
         The largest part of what one of them may keep that is used.  Newest-only subscriptions do not count:
         they are meant to be slower than the server.
@@ -93,6 +95,7 @@ class Link:
         self.echoes: deque[tuple[float, Request | None]] = deque()
         self.monitors: dict[int, Monitor] = {}
         self.waiting: dict[Any, None] = {}
+        self.backlog = 0
         self.fill = 0.0
         self.limited = False
         self.events_off = False
@@ -151,7 +154,7 @@ class Link:
         if self.waiting:
             self.waiting = {sink: None for sink in self.waiting if sink.waiting and sink.monitor.channel is not None}
             if not self.waiting:
-                self.fill = 0.0
+                self.fill, self.backlog = 0.0, 0
         return bool(self.waiting)
 
     def still_waiting(self) -> None:
