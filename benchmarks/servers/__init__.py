@@ -1,0 +1,1 @@
+"""How many requests a second a server answers, beside other servers: ``python -m benchmarks.servers``."""
