@@ -7,8 +7,9 @@ fields up to a level, if the user, the host and a calculation over PVs agree.  W
 from __future__ import annotations
 
 import re
+import weakref
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._data.subscription import Subscription
 from .._data.view import Encoded
@@ -19,7 +20,7 @@ from ._calc import Expression, parse_expression
 if TYPE_CHECKING:
     from .._data import ChannelData
 
-__all__ = ["AccessSecurity", "Group", "Rule", "parse_access_file"]
+__all__ = ["DEFAULT", "AccessSecurity", "Group", "Rule", "group_changed", "parse_access_file"]
 
 _TOKEN = re.compile(r'(?:\s|\#[^\n]*)*(?:"([^"\n]*)"|([(){},])|([^\s(){},"#]+)|\Z)')
 _RIGHTS = {"NONE": 0, "READ": int(AccessRights.READ), "WRITE": int(AccessRights.READ | AccessRights.WRITE)}
@@ -52,7 +53,8 @@ class _File(NamedTuple):
 
 class _Tokens:
     def __init__(self, text: str, source: str) -> None:
-        self.text, self.source, self.at = text, source, 0
+        self.text, self.source = text, source
+        self.taken = self.at = 0
         self.token: str | None = None
         self.step()
 
@@ -62,12 +64,12 @@ class _Tokens:
         match = _TOKEN.match(self.text, self.at)
         if match is None:
             raise self.wrong("a quote is not closed")
-        self.at = match.end()
+        self.taken, self.at = self.at, match.end()
         self.token = next((part for part in match.groups() if part is not None), None)
         return present
 
     def wrong(self, problem: str) -> CaprotoValueError:
-        line = self.text.count("\n", 0, self.at) + 1
+        line = self.text.count("\n", 0, self.taken) + 1
         return CaprotoValueError(f"{self.source}, line {line}: {problem}")
 
     def expect(self, token: str) -> None:
@@ -190,10 +192,13 @@ class AccessSecurity:
         }
         self._inputs: dict[str, dict[str, ChannelData | None]] = {name: {} for name in self._file.groups}
         self.changed: Callable[[], None] = _nothing
+        self._pvdb: Mapping[str, ChannelData] = {}
 
     def connect(self, pvdb: Mapping[str, ChannelData], changed: Callable[[], None]) -> None:
         """Follow the PVs that rules calculate with; `changed` is called when one of them gets a new value."""
         self.changed = changed
+        self._pvdb = pvdb
+        _connected.add(self)
         for name, group in self._file.groups.items():
             for letter, pv in group.inputs.items():
                 data = pvdb.get(pv, pvdb.get(pv.removesuffix(".VAL")))
@@ -204,6 +209,10 @@ class AccessSecurity:
     def put(self, subscription: Subscription, encoded: Encoded) -> None:
         """Take an update of an input."""
         self.changed()
+
+    def serves(self, data: Any) -> bool:
+        """Whether a PV is one of those that the rules are for."""
+        return self._pvdb.get(data.pvname) is data
 
     def rights(self, data: ChannelData, host_name: str, address: str, user: str) -> int:
         """Return what a user on a host may do with a PV: the most that any rule grants.
@@ -258,6 +267,16 @@ def _addresses(hosts: Iterable[str], resolve: Callable[[str], str]) -> Iterable[
 
 def _nothing() -> None:
     pass
+
+
+_connected: weakref.WeakSet[AccessSecurity] = weakref.WeakSet()
+
+
+def group_changed(data: Any) -> None:
+    """Have the rights of clients looked at again, as a PV has gone to another group."""
+    for access in list(_connected):
+        if access.serves(data):
+            access.changed()
 
 
 _DOUBLE = ChannelType.DOUBLE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import textwrap
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -75,6 +76,7 @@ def template_arg_parser(
         default=None,
         help="addresses to listen on (default: EPICS_CAS_INTF_ADDR_LIST, or else all)",
     )
+    parser.add_argument("--acf", metavar="FILE", default=None, help="access security file: who may do what")
     for name, value in macros.items():
         parser.add_argument(f"--{name}", type=str, default=value, help="macro, default: %(default)r")
 
@@ -90,6 +92,7 @@ def template_arg_parser(
             "module_name": f"caproto.{args.async_lib}.server",
             "log_pv_names": args.list_pvs,
             "interfaces": args.interfaces or get_server_address_list(),
+            "access_security": args.acf,
         }
         return group, runner
 
@@ -133,6 +136,7 @@ def run(
     interfaces: list[str] | None = None,
     log_pv_names: bool = False,
     startup_hook: AinitHook | None = None,
+    access_security: str | os.PathLike[str] | None = None,
 ) -> None:
     """Serve PVs until the process is asked to end.
 
@@ -148,9 +152,22 @@ def run(
         Whether to log the names at start.
     startup_hook : async callable, optional
         Awaited with the async layer when the server is ready.
+    access_security : str or path, optional
+        An access security file: who may do what with which PV.
+
+    Raises
+    ------
+    OSError, CaprotoValueError
+        If the access security file cannot be read, or is malformed; the message tells the line.
     """
     try:
         skin = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         raise CaprotoValueError(f"cannot run on {module_name}: {error}") from error
-    skin.run(pvdb, interfaces=interfaces, log_pv_names=log_pv_names, startup_hook=startup_hook)
+    skin.run(
+        pvdb,
+        interfaces=interfaces,
+        log_pv_names=log_pv_names,
+        startup_hook=startup_hook,
+        access_security=access_security,
+    )

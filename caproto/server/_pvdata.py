@@ -19,7 +19,8 @@ from .._data import (
     ChannelString,
 )
 from .._enums import AccessRights, ChannelType
-from .._errors import CaprotoKeyError
+from .._errors import CaprotoKeyError, CaprotoValueError
+from ._access import DEFAULT, group_changed
 from ._hooks import PARAMETERS
 from .typing import T_RecordFields
 
@@ -57,6 +58,10 @@ class PvpropertyData(ChannelData, Generic[T_RecordFields]):
         The record it poses as.  Its fields come into being when they are used.
     logger : logging.Logger, optional
         By default the group's.
+    asg : str, optional
+        The group of PVs it belongs to in an access security file; the field ASG of a record shows and changes it.
+    asl : int, optional
+        Its level, 0 or 1: a rule of level 0 does not grant anything for a PV of level 1.
     **kwargs
         As of the data class.
 
@@ -77,6 +82,8 @@ class PvpropertyData(ChannelData, Generic[T_RecordFields]):
     _field_inst: Any = None
     _runs_scanner = False
     _logger: logging.Logger | None = None
+    _asg = DEFAULT
+    asl = 0
 
     def __init__(
         self,
@@ -87,8 +94,12 @@ class PvpropertyData(ChannelData, Generic[T_RecordFields]):
         doc: str | None = None,
         record: str | type[T_RecordFields] | None = None,
         logger: logging.Logger | None = None,
+        asg: str = DEFAULT,
+        asl: int = 0,
         **kwargs: Any,
     ) -> None:
+        if not isinstance(asg, str) or asl not in (0, 1):
+            raise CaprotoValueError(f"asg={asg!r} has to be the name of a group, asl={asl!r} has to be 0 or 1")
         self.pvname = pvname
         self.group = group
         self.pvspec = pvspec
@@ -96,6 +107,11 @@ class PvpropertyData(ChannelData, Generic[T_RecordFields]):
             self.__doc__ = doc
         if logger is not None:
             self._logger = logger
+        # Most PVs have neither: what the class says costs no memory.
+        if asg != DEFAULT:
+            self._asg = asg or DEFAULT
+        if asl:
+            self.asl = int(asl)
         if record is not None:
             from .records import Scanner, find_record
 
@@ -119,6 +135,19 @@ class PvpropertyData(ChannelData, Generic[T_RecordFields]):
         """The path of attributes that leads to the PV, beginning with the name of the group."""
         owner = "" if self.group is None else f"{self.group.name}."
         return f"{owner}{self.pvspec.attr or self.pvspec.name}"
+
+    @property
+    def asg(self) -> str:
+        """The access security group; setting it changes what clients may do at once, fields of the record included."""
+        return self._asg
+
+    @asg.setter
+    def asg(self, name: str) -> None:
+        self._asg = name or DEFAULT
+        if self._field_inst is not None:
+            for field in self._field_inst.made.values():
+                field._asg = self._asg
+        group_changed(self)
 
     @property
     def log(self) -> logging.Logger:

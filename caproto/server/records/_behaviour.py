@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from ..._enums import ChannelType
+from .._access import DEFAULT
 
 __all__ = ["FOLLOW", "ON_WRITE", "SHOW", "SHOW_METADATA", "initial", "seconds_of"]
 
@@ -87,6 +88,7 @@ _STATIC: dict[str, Show] = {
     "DESC": lambda pv: (pv.pvspec.doc or "").strip().split("\n")[0][:40],
     "UDF": lambda pv: b"\0",
     "NELM": lambda pv: pv.max_length,
+    "ASG": lambda pv: "" if pv.asg == DEFAULT else pv.asg,
     # Of arrays; the fourteenth value of mbbi has the same name.
     "FTVL": lambda pv: _FTVL[pv.data_type] if pv.record_type in _ARRAYS else None,
     "NORD": lambda pv: pv.length,
@@ -142,6 +144,10 @@ async def _process(fields: Any, name: str, value: Any) -> None:
     await fields.parent.write(fields.parent.value)
 
 
+async def _access_group(fields: Any, name: str, value: Any) -> None:
+    fields.parent.asg = str(value)
+
+
 def seconds_of(choice: str) -> float | None:
     """Return the period that a choice of the menu of scan rates means; None if it is not periodic."""
     number, _, unit = choice.partition(" ")
@@ -163,5 +169,6 @@ ON_WRITE: dict[str, Callable[[Any, str, Any], Awaitable[None]]] = {
     **dict.fromkeys(DEADBANDS, _write_deadband),
     **dict.fromkeys(STATES, _write_state),
     "PROC": _process,
+    "ASG": _access_group,
     "SCAN": _scan,
 }

@@ -18,6 +18,8 @@ __all__ = ["Field", "RecordFieldGroup", "table_of"]
 
 LINK_SIZE = 1024
 STRING_SIZE = 40
+#: Access security level of fields: those of EPICS Base have 1, but for the value.
+FIELD_LEVEL = 1
 
 
 class Field(NamedTuple):
@@ -275,6 +277,8 @@ class RecordFieldGroup(PVGroup, metaclass=_FieldAttributes):
             spec = spec._replace(value=start)
         field = spec.create(self)
         field.alarm = self.parent.alarm
+        field._asg = self.parent.asg
+        field.asl = FIELD_LEVEL
         self.made[name] = field
         dict.__setitem__(self.attr_pvdb, str(prop.attr_name), field)
         action = behaviour.ON_WRITE.get(name)
