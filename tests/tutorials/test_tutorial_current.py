@@ -1,4 +1,5 @@
-"""The tutorial "Writing Your Own Channel Access Client", step by step as it is printed, against a real IOC.
+"""The tutorial "Writing Your Own Channel Access Client", step by step as it is printed, against a real IOC
+and against our own.
 
 Each ``In [n]`` of the tutorial is marked.  What a machine decides is not compared literally: port, address,
 the id the server chose for the channel.  Arrays are in native byte order.
@@ -14,8 +15,8 @@ from typing import Any
 import pytest
 
 import caproto
-from tests.interop.ioc import Ioc
 from tests.interop.raw import RawClient
+from tests.tutorials.conftest import Server
 
 pytestmark = pytest.mark.interop
 pytest.importorskip("numpy", reason="the tutorial prints numpy arrays")
@@ -40,12 +41,12 @@ def udp_sock() -> Iterator[socket.socket]:
 
 
 @pytest.fixture
-def fresh_dt(ioc_environment: Ioc) -> Ioc:
+def fresh_dt(server: Server) -> Server:
     """The IOC with ``random_walk:dt`` back at the value the tutorial starts from."""
-    with RawClient(ioc_environment.address) as client:
+    with RawClient(server.address) as client:
         sid, _, _ = client.create("random_walk:dt")
         assert client.write(sid, 6, 1, b"\x40\x08\0\0\0\0\0\0") == 1
-    return ioc_environment
+    return server
 
 
 def test_registering_with_the_repeater(repeater: int, udp_sock: socket.socket) -> None:
@@ -69,7 +70,7 @@ def test_registering_with_the_repeater(repeater: int, udp_sock: socket.socket) -
     assert b.registered
 
 
-def search(udp_sock: socket.socket, ioc: Ioc) -> tuple[str, int]:
+def search(udp_sock: socket.socket, ioc: Server) -> tuple[str, int]:
     """In [17] to Out[29]."""
     b = caproto.Broadcaster(our_role=caproto.CLIENT)
     hosts = caproto.get_address_list()
@@ -130,7 +131,7 @@ def states(circuit: Any, cid: int) -> tuple[str, str]:
 
 
 def test_condensed_conversation(
-    fresh_dt: Ioc, udp_sock: socket.socket, connect: Callable[[tuple[str, int]], Conversation]
+    fresh_dt: Server, udp_sock: socket.socket, connect: Callable[[tuple[str, int]], Conversation]
 ) -> None:
     address = search(udp_sock, fresh_dt)
     talk = connect(address)
@@ -206,7 +207,7 @@ def test_condensed_conversation(
 
 
 def test_simplified_bookkeeping_with_channels(
-    fresh_dt: Ioc, connect: Callable[[tuple[str, int]], Conversation]
+    fresh_dt: Server, connect: Callable[[tuple[str, int]], Conversation]
 ) -> None:
     talk = connect(fresh_dt.address)
     send, recv, circuit = talk.send, talk.recv, talk.circuit

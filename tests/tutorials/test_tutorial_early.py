@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import caproto
-from tests.interop.ioc import Ioc
+from tests.tutorials.conftest import Server
 
 REGISTER = b"\x00\x18\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"
 CONFIRM = b"\x00\x11\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x7f\x00\x00\x01"
@@ -51,7 +51,7 @@ def test_registering_with_the_repeater(repeater: int) -> None:
 
 
 @pytest.mark.interop
-def test_searching_and_a_circuit(ioc_environment: Ioc) -> None:
+def test_searching_and_a_circuit(server: Server) -> None:
     name = "random_walk:dt"
     b = caproto.Broadcaster(our_role=caproto.CLIENT)
     with new_socket() as udp_sock:
@@ -59,12 +59,12 @@ def test_searching_and_a_circuit(ioc_environment: Ioc) -> None:
             caproto.VersionRequest(priority=0, version=13),
             caproto.SearchRequest(name=name, cid=0, version=13),
         )
-        udp_sock.sendto(bytes_to_send, ("", ioc_environment.port))
+        udp_sock.sendto(bytes_to_send, ("", server.port))
         bytes_received, address = udp_sock.recvfrom(1024)
     b.recv(bytes_received, address)
     assert repr(b.next_command()) == "VersionResponse(version=13)"
     found = b.next_command()
-    assert (found.cid, found.port) == (0, ioc_environment.port)
+    assert (found.cid, found.port) == (0, server.port)
     assert b.next_command() is caproto.NEED_DATA
 
     circuit = caproto.VirtualCircuit(our_role=caproto.CLIENT, address=caproto.extract_address(found), priority=0)
