@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop.ioc import Ioc
+from tests.isolation import free_port
 
 ROOT = Path(__file__).parents[1]
 CLIENT = ROOT / "docs" / "tutorials" / "first_client.py"
@@ -46,11 +47,14 @@ EXAMPLES = [
 
 @pytest.mark.interop
 @pytest.mark.parametrize("code", EXAMPLES)
-def test_example_runs(code: str, own_ioc: Ioc) -> None:
+def test_example_runs(code: str, own_ioc: Ioc, tmp_path: Path) -> None:
+    own = free_port()  # of servers that examples start
+    both = {"EPICS_CAS_SERVER_PORT": str(own), "EPICS_CA_ADDR_LIST": f"127.0.0.1 127.0.0.1:{own}"}
     done = subprocess.run(
         # Warnings are errors for our code; packages that an example needs may have their own.
         [sys.executable, "-W", "error::ResourceWarning", "-c", code],
-        env=own_ioc.environment,
+        env={**own_ioc.environment, **both},
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=60,
