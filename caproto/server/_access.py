@@ -212,7 +212,7 @@ class AccessSecurity:
 
     def serves(self, data: Any) -> bool:
         """Whether a PV is one of those that the rules are for."""
-        return self._pvdb.get(data.pvname) is data
+        return any(pv is data for pv in list(self._pvdb.values()))
 
     def rights(self, data: ChannelData, host_name: str, address: str, user: str) -> int:
         """Return what a user on a host may do with a PV: the most that any rule grants.

@@ -138,7 +138,11 @@ class PvpropertyData(ChannelData, Generic[T_RecordFields]):
 
     @property
     def asg(self) -> str:
-        """The access security group; setting it changes what clients may do at once, fields of the record included."""
+        """The access security group.
+
+        Setting it changes at once what clients may do with the PV and the fields of its record.  Of a record, write
+        the field ASG instead: that does the same, and shows it.
+        """
         return self._asg
 
     @asg.setter

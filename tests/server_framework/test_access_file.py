@@ -11,8 +11,12 @@ from typing import Any
 
 import pytest
 
+import caproto._commands as ca
 from caproto import CaprotoRuntimeError
 from caproto.server import PVGroup, ioc_arg_parser, pvproperty
+from caproto.server._access import AccessSecurity
+from caproto.server._engine import ServerEngine
+from tests.server.talk import Client, Loop
 from tests.server_framework.served import serving
 
 needs_pyepics = pytest.mark.skipif(importlib.util.find_spec("epics") is None, reason="no pyepics: no libca client here")
@@ -129,3 +133,21 @@ def test_field_asg_shows_the_group() -> None:
     shown = Shown(prefix="s:")
     assert [pv.get_field("ASG").value for pv in shown.pvdb.values()] == ["beam", ""]
     assert [pv.asg for pv in shown.pvdb.values()] == ["beam", "DEFAULT"]
+
+
+def test_a_group_that_the_ioc_changes_is_told_under_any_name() -> None:
+    class Moved(PVGroup):
+        x = pvproperty(value=1.0, record="ai", asg="open")
+        other = pvproperty(value=1.0, asg="open")
+
+    moved = Moved(prefix="m:")
+    pvdb = {"alias": moved.x, "other": moved.other}
+    access = AccessSecurity("ASG(DEFAULT) { RULE(1, READ) } ASG(open) { RULE(1, WRITE) }")
+    client = Client(ServerEngine(pvdb, port=5064, spawn=Loop().spawn, access=access))
+    for cid, name in enumerate(["alias", "alias.HIHI", "other"]):
+        rights, _ = client.ask(ca.CreateChanRequest(name, cid, 13))
+        assert rights == ca.AccessRightsResponse(cid, 3)
+    moved.x.asg = "DEFAULT"
+    assert client.answers() == [ca.AccessRightsResponse(0, 1), ca.AccessRightsResponse(1, 1)]
+    moved.x.asg = "open"
+    assert client.answers() == [ca.AccessRightsResponse(0, 3), ca.AccessRightsResponse(1, 3)]
