@@ -215,6 +215,32 @@ def test_values_resume_within_two_seconds_of_every_restart(own_ioc: Ioc, monkeyp
             assert updates[-1] - back < 2
 
 
+def test_a_server_that_hangs_counts_as_disconnected_and_is_back_with_its_newest_values(
+    own_ioc: Ioc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in own_ioc.environment.items():
+        if name.startswith("EPICS_"):
+            monkeypatch.setenv(name, value)
+    monkeypatch.setenv("EPICS_CA_CONN_TMO", "1")
+    states: list[str] = []
+    updates: list[Any] = []
+    with Context(timeout=PATIENCE) as context:
+        (pv,) = context.get_pvs("random_walk:x", connection_state_callback=lambda pv, state: states.append(state))
+        pv.subscribe(data_type="time").add_callback(lambda sub, response: updates.append(response.data[0]))
+        assert until(lambda: len(updates) == 1)
+        own_ioc.pause()
+        try:
+            assert until(lambda: states == ["connected", "disconnected"], 15)
+            with pytest.raises(caproto.CaprotoError, match="silent"):
+                pv.read(timeout=0.5)
+            seen = len(updates)
+        finally:
+            own_ioc.resume()
+        assert until(lambda: states == ["connected", "disconnected", "connected"])
+        assert until(lambda: len(updates) > seen)
+        assert list(pv.read().data) == [updates[-1]]
+
+
 @pytest.mark.parametrize("ending", ["", "import sys; sys.exit()", "del context"])
 def test_an_interpreter_that_ends_without_disconnect_prints_nothing(ending: str, server: MiniServer) -> None:
     code = (

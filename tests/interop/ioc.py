@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import tempfile
@@ -54,6 +55,16 @@ class Ioc:
         assert self._process is not None and self._process.stdin is not None
         self._process.stdin.write(text + "\n")
         self._process.stdin.flush()
+
+    def pause(self) -> None:
+        """Let it hang: its sockets stay open, and nothing is answered."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """End it at once, as a power cut would; sockets are reset by the kernel."""
