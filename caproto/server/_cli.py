@@ -92,8 +92,9 @@ def template_arg_parser(
             "module_name": f"caproto.{args.async_lib}.server",
             "log_pv_names": args.list_pvs,
             "interfaces": args.interfaces or get_server_address_list(),
-            "access_security": args.acf,
         }
+        if args.acf is not None:  # IOCs may hand the options to a `run` of their own, which knows the others only
+            runner["access_security"] = args.acf
         return group, runner
 
     return parser, split_args

@@ -113,7 +113,11 @@ def test_a_file_with_a_mistake_ends_the_start_with_its_line(tmp_path: Path) -> N
 
 def test_the_option_becomes_an_argument_of_run() -> None:
     assert ioc_arg_parser(default_prefix="x:", desc="", argv=["--acf", "some.acf"])[1]["access_security"] == "some.acf"
-    assert ioc_arg_parser(default_prefix="x:", desc="", argv=[])[1]["access_security"] is None
+    assert ioc_arg_parser(default_prefix="x:", desc="", argv=[])[1].keys() == {
+        "module_name",
+        "log_pv_names",
+        "interfaces",
+    }
 
 
 @pytest.mark.parametrize("wrong", [{"asl": 2}, {"asg": 5}])
