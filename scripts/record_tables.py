@@ -104,6 +104,7 @@ def fields(record: str, text: str) -> Rows:
             continue  # inside of the record only, no client can reach it
         flags = [special] if special else []
         flags += [word.upper() for word, on in (("pp", "TRUE"), ("prop", "YES")) if have.get(word) == on]
+        flags += ["ASL0"] if have.get("asl") == "ASL0" else []
         attr = attribute(record, name, have.get("prompt", name))
         if attr in taken:
             attr = f"{attr}_{name.lower()}"

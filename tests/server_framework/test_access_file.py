@@ -155,3 +155,12 @@ def test_a_group_that_the_ioc_changes_is_told_under_any_name() -> None:
     assert client.answers() == [ca.AccessRightsResponse(0, 1), ca.AccessRightsResponse(1, 1)]
     moved.x.asg = "open"
     assert client.answers() == [ca.AccessRightsResponse(0, 3), ca.AccessRightsResponse(1, 3)]
+
+
+def test_levels_of_fields_are_those_of_epics_base() -> None:
+    class Levels(PVGroup):
+        x = pvproperty(value=1, record="mbboDirect", asg="open")
+
+    levels = Levels(prefix="l:")
+    assert [levels.x.get_field(name).asl for name in ("VAL", "B3", "OUT", "ASG")] == [0, 0, 1, 1]
+    assert [levels.x.get_field(name).asg for name in ("VAL", "B3", "OUT")] == ["open"] * 3

@@ -18,15 +18,14 @@ __all__ = ["Field", "RecordFieldGroup", "table_of"]
 
 LINK_SIZE = 1024
 STRING_SIZE = 40
-#: Access security level of fields: those of EPICS Base have 1, but for the value.
-FIELD_LEVEL = 1
 
 
 class Field(NamedTuple):
     """One field as the database definition has it.
 
     `type` is that of the definition without ``DBF_``; `initial` is its text; `flags` are the ``special`` and the
-    words ``PP`` (a write processes the record) and ``PROP`` (a property of the value).
+    words ``PP`` (a write processes the record), ``PROP`` (a property of the value) and ``ASL0`` (its level of access
+    security is 0; others have 1).
     """
 
     name: str
@@ -278,13 +277,19 @@ class RecordFieldGroup(PVGroup, metaclass=_FieldAttributes):
         field = spec.create(self)
         field.alarm = self.parent.alarm
         field._asg = self.parent.asg
-        field.asl = FIELD_LEVEL
+        if "asl" not in (spec.cls_kwargs or {}):
+            field.asl = self._level(name)
         self.made[name] = field
         dict.__setitem__(self.attr_pvdb, str(prop.attr_name), field)
         action = behaviour.ON_WRITE.get(name)
         if action is not None:
             field.on_write = lambda value: action(self, name, value)
         return field
+
+    def _level(self, name: str) -> int:
+        """Return the access security level of a field; one that EPICS Base does not have has 0 like any PV."""
+        field = table_of(self._table).get(name)
+        return 0 if field is None or "ASL0" in field.flags.split() else 1
 
     def __getattr__(self, attr: str) -> Any:
         if attr.startswith("_"):

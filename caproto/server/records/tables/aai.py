@@ -1,7 +1,7 @@
 """Fields of an aai record; made by scripts/record_tables.py from EPICS Base 7.0.10, do not edit."""
 
 FIELDS = (
-    ("VAL", "value", "NOACCESS", "", "", 0, "DBADDR PP", "Value"),
+    ("VAL", "value", "NOACCESS", "", "", 0, "DBADDR PP ASL0", "Value"),
     ("PREC", "display_precision", "SHORT", "", "", 0, "PROP", "Display Precision"),
     ("INP", "input_specification", "INLINK", "", "", 0, "", "Input Specification"),
     ("EGU", "engineering_units", "STRING", "", "", 16, "PROP", "Engineering Units"),

@@ -1,7 +1,7 @@
 """Fields of an aao record; made by scripts/record_tables.py from EPICS Base 7.0.10, do not edit."""
 
 FIELDS = (
-    ("VAL", "value", "NOACCESS", "", "", 0, "DBADDR PP", "Value"),
+    ("VAL", "value", "NOACCESS", "", "", 0, "DBADDR PP ASL0", "Value"),
     ("PREC", "display_precision", "SHORT", "", "", 0, "PROP", "Display Precision"),
     ("OUT", "output_specification", "OUTLINK", "", "", 0, "", "Output Specification"),
     ("DOL", "desired_output_loc", "INLINK", "", "", 0, "", "Desired Output Link"),

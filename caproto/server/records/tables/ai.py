@@ -1,7 +1,7 @@
 """Fields of an ai record; made by scripts/record_tables.py from EPICS Base 7.0.10, do not edit."""
 
 FIELDS = (
-    ("VAL", "value", "DOUBLE", "", "", 0, "PP", "Current EGU Value"),
+    ("VAL", "value", "DOUBLE", "", "", 0, "PP ASL0", "Current EGU Value"),
     ("INP", "input_specification", "INLINK", "", "", 0, "", "Input Specification"),
     ("PREC", "display_precision", "SHORT", "", "", 0, "PROP", "Display Precision"),
     ("LINR", "linearization", "MENU", "menuConvert", "", 0, "LINCONV PP", "Linearization"),

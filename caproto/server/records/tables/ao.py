@@ -1,7 +1,7 @@
 """Fields of an ao record; made by scripts/record_tables.py from EPICS Base 7.0.10, do not edit."""
 
 FIELDS = (
-    ("VAL", "value", "DOUBLE", "", "", 0, "PP", "Desired Output"),
+    ("VAL", "value", "DOUBLE", "", "", 0, "PP ASL0", "Desired Output"),
     ("OVAL", "output_value", "DOUBLE", "", "", 0, "", "Output Value"),
     ("OUT", "output_specification", "OUTLINK", "", "", 0, "", "Output Specification"),
     ("OROC", "output_rate_of_change", "DOUBLE", "", "", 0, "", "Output Rate of Change"),

@@ -2,7 +2,7 @@
 
 FIELDS = (
     ("INP", "input_specification", "INLINK", "", "", 0, "", "Input Specification"),
-    ("VAL", "value", "ENUM", "", "", 0, "PP", "Current Value"),
+    ("VAL", "value", "ENUM", "", "", 0, "PP ASL0", "Current Value"),
     ("ZSV", "zero_error_severity", "MENU", "menuAlarmSevr", "", 0, "PP", "Zero Error Severity"),
     ("OSV", "one_error_severity", "MENU", "menuAlarmSevr", "", 0, "PP", "One Error Severity"),
     ("COSV", "change_of_state_svr", "MENU", "menuAlarmSevr", "", 0, "PP", "Change of State Svr"),

@@ -1,7 +1,7 @@
 """Fields of a bo record; made by scripts/record_tables.py from EPICS Base 7.0.10, do not edit."""
 
 FIELDS = (
-    ("VAL", "value", "ENUM", "", "", 0, "PP", "Current Value"),
+    ("VAL", "value", "ENUM", "", "", 0, "PP ASL0", "Current Value"),
     ("OMSL", "output_mode_select", "MENU", "menuOmsl", "", 0, "", "Output Mode Select"),
     ("DOL", "desired_output_loc", "INLINK", "", "", 0, "", "Desired Output Link"),
     ("OUT", "output_specification", "OUTLINK", "", "", 0, "", "Output Specification"),

@@ -1,7 +1,7 @@
 """Fields of a calc record; made by scripts/record_tables.py from EPICS Base 7.0.10, do not edit."""
 
 FIELDS = (
-    ("VAL", "value", "DOUBLE", "", "", 0, "", "Result"),
+    ("VAL", "value", "DOUBLE", "", "", 0, "ASL0", "Result"),
     ("CALC", "calculation", "STRING", "", "0", 160, "CALC PP", "Calculation"),
     ("INPA", "input_a", "INLINK", "", "", 0, "", "Input A"),
     ("INPB", "input_b", "INLINK", "", "", 0, "", "Input B"),

@@ -1,9 +1,9 @@
 """Fields of a compress record; made by scripts/record_tables.py from EPICS Base 7.0.10, do not edit."""
 
 FIELDS = (
-    ("VAL", "value", "NOACCESS", "", "", 0, "DBADDR PP", "Value"),
+    ("VAL", "value", "NOACCESS", "", "", 0, "DBADDR PP ASL0", "Value"),
     ("INP", "input_specification", "INLINK", "", "", 0, "", "Input Specification"),
-    ("RES", "reset", "SHORT", "", "", 0, "RESET", "Reset"),
+    ("RES", "reset", "SHORT", "", "", 0, "RESET ASL0", "Reset"),
     ("ALG", "compression_algorithm", "MENU", "compressALG", "", 0, "RESET", "Compression Algorithm"),
     ("PBUF", "use_partial_buffers", "MENU", "menuYesNo", "NO", 0, "RESET", "Use Partial buffers"),
     ("BALG", "buffering_algorithm", "MENU", "bufferingALG", "", 0, "RESET", "Buffering Algorithm"),

@@ -1,7 +1,7 @@
 """Fields of a dfanout record; made by scripts/record_tables.py from EPICS Base 7.0.10, do not edit."""
 
 FIELDS = (
-    ("VAL", "value", "DOUBLE", "", "", 0, "PP", "Desired Output"),
+    ("VAL", "value", "DOUBLE", "", "", 0, "PP ASL0", "Desired Output"),
     ("SELM", "select_mechanism", "MENU", "dfanoutSELM", "", 0, "", "Select Mechanism"),
     ("SELN", "link_selection", "USHORT", "", "1", 0, "", "Link Selection"),
     ("SELL", "link_selection_loc", "INLINK", "", "", 0, "", "Link Selection Loc"),

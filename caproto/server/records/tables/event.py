@@ -1,7 +1,7 @@
 """Fields of an event record; made by scripts/record_tables.py from EPICS Base 7.0.10, do not edit."""
 
 FIELDS = (
-    ("VAL", "value", "STRING", "", "", 40, "MOD", "Event Name To Post"),
+    ("VAL", "value", "STRING", "", "", 40, "MOD ASL0", "Event Name To Post"),
     ("INP", "input_specification", "INLINK", "", "", 0, "", "Input Specification"),
     ("SIOL", "sim_input_specifctn", "INLINK", "", "", 0, "", "Sim Input Specifctn"),
     ("SVAL", "simulation_value", "STRING", "", "", 40, "", "Simulation Value"),

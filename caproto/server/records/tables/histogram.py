@@ -1,10 +1,10 @@
 """Fields of a histogram record; made by scripts/record_tables.py from EPICS Base 7.0.10, do not edit."""
 
 FIELDS = (
-    ("VAL", "value", "NOACCESS", "", "", 0, "DBADDR", "Value"),
+    ("VAL", "value", "NOACCESS", "", "", 0, "DBADDR ASL0", "Value"),
     ("NELM", "num_of_array_elements", "USHORT", "", "1", 0, "NOMOD", "Num of Array Elements"),
     ("CSTA", "collection_status", "SHORT", "", "1", 0, "NOMOD", "Collection Status"),
-    ("CMD", "collection_control", "MENU", "histogramCMD", "", 0, "CALC", "Collection Control"),
+    ("CMD", "collection_control", "MENU", "histogramCMD", "", 0, "CALC ASL0", "Collection Control"),
     ("ULIM", "upper_signal_limit", "DOUBLE", "", "", 0, "RESET PROP", "Upper Signal Limit"),
     ("LLIM", "lower_signal_limit", "DOUBLE", "", "", 0, "RESET PROP", "Lower Signal Limit "),
     ("WDTH", "element_width", "DOUBLE", "", "", 0, "NOMOD", "Element Width"),

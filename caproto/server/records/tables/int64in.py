@@ -1,7 +1,7 @@
 """Fields of an int64in record; made by scripts/record_tables.py from EPICS Base 7.0.10, do not edit."""
 
 FIELDS = (
-    ("VAL", "value", "INT64", "", "", 0, "PP", "Current value"),
+    ("VAL", "value", "INT64", "", "", 0, "PP ASL0", "Current value"),
     ("INP", "input_specification", "INLINK", "", "", 0, "", "Input Specification"),
     ("EGU", "units_name", "STRING", "", "", 16, "PROP", "Units name"),
     ("HOPR", "high_operating_range", "INT64", "", "", 0, "PROP", "High Operating Range"),

@@ -1,7 +1,7 @@
 """Fields of a longin record; made by scripts/record_tables.py from EPICS Base 7.0.10, do not edit."""
 
 FIELDS = (
-    ("VAL", "value", "LONG", "", "", 0, "PP", "Current value"),
+    ("VAL", "value", "LONG", "", "", 0, "PP ASL0", "Current value"),
     ("INP", "input_specification", "INLINK", "", "", 0, "", "Input Specification"),
     ("EGU", "engineering_units", "STRING", "", "", 16, "PROP", "Engineering Units"),
     ("HOPR", "high_operating_range", "LONG", "", "", 0, "PROP", "High Operating Range"),

@@ -1,7 +1,7 @@
 """Fields of a longout record; made by scripts/record_tables.py from EPICS Base 7.0.10, do not edit."""
 
 FIELDS = (
-    ("VAL", "value", "LONG", "", "", 0, "PP", "Desired Output"),
+    ("VAL", "value", "LONG", "", "", 0, "PP ASL0", "Desired Output"),
     ("OUT", "output_specification", "OUTLINK", "", "", 0, "MOD", "Output Specification"),
     ("DOL", "desired_output_loc", "INLINK", "", "", 0, "", "Desired Output Link"),
     ("OMSL", "output_mode_select", "MENU", "menuOmsl", "", 0, "", "Output Mode Select"),

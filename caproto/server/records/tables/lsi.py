@@ -1,7 +1,7 @@
 """Fields of a lsi record; made by scripts/record_tables.py from EPICS Base 7.0.10, do not edit."""
 
 FIELDS = (
-    ("VAL", "value", "NOACCESS", "", "", 0, "DBADDR PP", "Current Value"),
+    ("VAL", "value", "NOACCESS", "", "", 0, "DBADDR PP ASL0", "Current Value"),
     ("OVAL", "old_value", "NOACCESS", "", "", 0, "DBADDR", "Old Value"),
     ("SIZV", "size_of_buffers", "USHORT", "", "41", 0, "NOMOD", "Size of buffers"),
     ("LEN", "length_of_val", "ULONG", "", "", 0, "NOMOD", "Length of VAL"),

@@ -1,7 +1,7 @@
 """Fields of a mbbi record; made by scripts/record_tables.py from EPICS Base 7.0.10, do not edit."""
 
 FIELDS = (
-    ("VAL", "value", "ENUM", "", "", 0, "PP", "Current Value"),
+    ("VAL", "value", "ENUM", "", "", 0, "PP ASL0", "Current Value"),
     ("NOBT", "number_of_bits", "USHORT", "", "", 0, "NOMOD", "Number of Bits"),
     ("INP", "input_specification", "INLINK", "", "", 0, "", "Input Specification"),
     ("ZRVL", "zero_value", "ULONG", "", "", 0, "MOD PP", "Zero Value"),

@@ -1,7 +1,7 @@
 """Fields of a mbbiDirect record; made by scripts/record_tables.py from EPICS Base 7.0.10, do not edit."""
 
 FIELDS = (
-    ("VAL", "value", "LONG", "", "", 0, "PP", "Current Value"),
+    ("VAL", "value", "LONG", "", "", 0, "PP ASL0", "Current Value"),
     ("NOBT", "number_of_bits", "SHORT", "", "", 0, "NOMOD PROP", "Number of Bits"),
     ("INP", "input_specification", "INLINK", "", "", 0, "", "Input Specification"),
     ("RVAL", "raw_value", "ULONG", "", "", 0, "PP", "Raw Value"),

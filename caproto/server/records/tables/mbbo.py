@@ -1,7 +1,7 @@
 """Fields of a mbbo record; made by scripts/record_tables.py from EPICS Base 7.0.10, do not edit."""
 
 FIELDS = (
-    ("VAL", "value", "ENUM", "", "", 0, "DBADDR PP", "Desired Value"),
+    ("VAL", "value", "ENUM", "", "", 0, "DBADDR PP ASL0", "Desired Value"),
     ("DOL", "desired_output_loc", "INLINK", "", "", 0, "", "Desired Output Link"),
     ("OMSL", "output_mode_select", "MENU", "menuOmsl", "", 0, "", "Output Mode Select"),
     ("NOBT", "number_of_bits", "USHORT", "", "", 0, "NOMOD", "Number of Bits"),

@@ -1,7 +1,7 @@
 """Fields of a printf record; made by scripts/record_tables.py from EPICS Base 7.0.10, do not edit."""
 
 FIELDS = (
-    ("VAL", "value", "NOACCESS", "", "", 0, "DBADDR PP", "Result"),
+    ("VAL", "value", "NOACCESS", "", "", 0, "DBADDR PP ASL0", "Result"),
     ("SIZV", "size_of_val_buffer", "USHORT", "", "41", 0, "NOMOD", "Size of VAL buffer"),
     ("LEN", "length_of_val", "ULONG", "", "", 0, "NOMOD", "Length of VAL"),
     ("OUT", "output_specification", "OUTLINK", "", "", 0, "", "Output Specification"),

@@ -1,7 +1,7 @@
 """Fields of a sel record; made by scripts/record_tables.py from EPICS Base 7.0.10, do not edit."""
 
 FIELDS = (
-    ("VAL", "value", "DOUBLE", "", "", 0, "NOMOD", "Result"),
+    ("VAL", "value", "DOUBLE", "", "", 0, "NOMOD ASL0", "Result"),
     ("SELM", "select_mechanism", "MENU", "selSELM", "", 0, "", "Select Mechanism"),
     ("SELN", "index_value", "USHORT", "", "", 0, "", "Index value"),
     ("PREC", "display_precision", "SHORT", "", "", 0, "PROP", "Display Precision"),

@@ -1,7 +1,7 @@
 """Fields of a seq record; made by scripts/record_tables.py from EPICS Base 7.0.10, do not edit."""
 
 FIELDS = (
-    ("VAL", "value", "LONG", "", "", 0, "PP", "Used to trigger"),
+    ("VAL", "value", "LONG", "", "", 0, "PP ASL0", "Used to trigger"),
     ("SELM", "select_mechanism", "MENU", "seqSELM", "", 0, "", "Select Mechanism"),
     ("SELN", "link_selection", "USHORT", "", "1", 0, "", "Link Selection"),
     ("SELL", "link_selection_loc", "INLINK", "", "", 0, "", "Link Selection Loc"),

@@ -1,7 +1,7 @@
 """Fields of a stringin record; made by scripts/record_tables.py from EPICS Base 7.0.10, do not edit."""
 
 FIELDS = (
-    ("VAL", "value", "STRING", "", "", 40, "PP", "Current Value"),
+    ("VAL", "value", "STRING", "", "", 40, "PP ASL0", "Current Value"),
     ("OVAL", "previous_value", "STRING", "", "", 40, "NOMOD", "Previous Value"),
     ("INP", "input_specification", "INLINK", "", "", 0, "", "Input Specification"),
     ("MPST", "post_value_monitors", "MENU", "stringinPOST", "", 0, "", "Post Value Monitors"),

@@ -1,7 +1,7 @@
 """Fields of a stringout record; made by scripts/record_tables.py from EPICS Base 7.0.10, do not edit."""
 
 FIELDS = (
-    ("VAL", "value", "STRING", "", "", 40, "PP", "Current Value"),
+    ("VAL", "value", "STRING", "", "", 40, "PP ASL0", "Current Value"),
     ("OVAL", "previous_value", "STRING", "", "", 40, "NOMOD", "Previous Value"),
     ("DOL", "desired_output_loc", "INLINK", "", "", 0, "", "Desired Output Link"),
     ("OMSL", "output_mode_select", "MENU", "menuOmsl", "", 0, "", "Output Mode Select"),

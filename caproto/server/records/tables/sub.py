@@ -1,7 +1,7 @@
 """Fields of a sub record; made by scripts/record_tables.py from EPICS Base 7.0.10, do not edit."""
 
 FIELDS = (
-    ("VAL", "value", "DOUBLE", "", "", 0, "PP", "Result"),
+    ("VAL", "value", "DOUBLE", "", "", 0, "PP ASL0", "Result"),
     ("INAM", "init_routine_name", "STRING", "", "", 40, "NOMOD", "Init Routine Name"),
     ("SNAM", "subroutine_name", "STRING", "", "", 40, "MOD", "Subroutine Name"),
     ("INPA", "input_a", "INLINK", "", "", 0, "", "Input A"),

@@ -1,7 +1,7 @@
 """Fields of a subArray record; made by scripts/record_tables.py from EPICS Base 7.0.10, do not edit."""
 
 FIELDS = (
-    ("VAL", "value", "NOACCESS", "", "", 0, "DBADDR PP", "Value"),
+    ("VAL", "value", "NOACCESS", "", "", 0, "DBADDR PP ASL0", "Value"),
     ("PREC", "display_precision", "SHORT", "", "", 0, "PROP", "Display Precision"),
     ("FTVL", "field_type_of_value", "MENU", "menuFtype", "", 0, "NOMOD", "Field Type of Value"),
     ("INP", "input_specification", "INLINK", "", "", 0, "", "Input Specification"),

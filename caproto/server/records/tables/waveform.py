@@ -1,7 +1,7 @@
 """Fields of a waveform record; made by scripts/record_tables.py from EPICS Base 7.0.10, do not edit."""
 
 FIELDS = (
-    ("VAL", "value", "NOACCESS", "", "", 0, "DBADDR PP", "Value"),
+    ("VAL", "value", "NOACCESS", "", "", 0, "DBADDR PP ASL0", "Value"),
     ("RARM", "rearm_the_waveform", "SHORT", "", "", 0, "PP", "Rearm the waveform"),
     ("PREC", "display_precision", "SHORT", "", "", 0, "PROP", "Display Precision"),
     ("INP", "input_specification", "INLINK", "", "", 0, "", "Input Specification"),
