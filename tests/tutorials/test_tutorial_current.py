@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import caproto
+from caproto.ioc_examples.random_walk import RandomWalkIOC
 from tests.interop.raw import RawClient
 from tests.tutorials.conftest import Server
 
@@ -233,6 +234,10 @@ def test_simplified_bookkeeping_with_channels(
     assert cancelled.subscriptionid == 0
     send(chan.clear())
     assert [type(command).__name__ for command in recv()] == ["ClearChannelResponse"]
+
+
+def test_our_own_ioc_begins_where_the_tutorial_does() -> None:
+    assert RandomWalkIOC(prefix="random_walk:").dt.value == 3.0
 
 
 def test_composing_commands_changes_no_state() -> None:
