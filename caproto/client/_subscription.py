@@ -21,6 +21,8 @@ __all__ = ["Block", "CallbackHandler", "SubscriptionBase", "call_safely"]
 
 logger = logging.getLogger("caproto.client")
 
+_Columns = codec.Columns
+
 
 def call_safely(what: str, func: Callable[..., Any], *args: Any) -> Any:
     """Call a function of the user; what it raises is logged and harms nobody else."""
@@ -264,7 +266,7 @@ class SubscriptionBase(CallbackHandler):
         """Call the callbacks with what was taken from a sink."""
         if not taken:
             return
-        if not isinstance(sink, codec.Columns):
+        if not isinstance(sink, _Columns):
             self.most_recent_response = taken[-1]
             if self.block_callbacks:
                 self._run_blocks(sink.data_type, as_columns(sink.data_type, taken))

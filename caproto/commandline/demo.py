@@ -10,11 +10,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from .._errors import CaprotoError
 from ._common import FAILED, OK, Parser, complain, finish, positive
 
+# The directory that holds this very package.  ``python -m`` looks in the current directory first, and in a checkout the
+# package there has no compiled codec.
+HOME = Path(__file__).resolve().parents[2]
 TOOL = "caproto-demo"
 CODECS = ("cython", "python")
 TICK = 0.5
@@ -106,7 +110,7 @@ def waveform_source(arguments: argparse.Namespace) -> Iterator[dict[str, str]]:
         return
     command = [sys.executable, "-m", "caproto.sync._waveform_source"]
     command += ["--elements", str(max(1, arguments.elements)), "--hz", str(max(0.0, arguments.hz))]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=HOME, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stdin is not None
         port = process.stdout.readline().strip()
         environment |= {
@@ -129,7 +133,7 @@ def measure(codec: str, argv: list[str], environment: dict[str, str]) -> dict[st
     report: dict[str, float] | None = None
     live = sys.stdout.isatty()
     with subprocess.Popen(
-        command, env=environment | {"CAPROTO_CODEC": codec}, stdout=subprocess.PIPE, text=True
+        command, cwd=HOME, env=environment | {"CAPROTO_CODEC": codec}, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:

@@ -19,9 +19,8 @@ def examples() -> dict[str, str]:
 
 def main() -> None:
     """Print them."""
-    print("Run one by `python -m caproto.ioc_examples.NAME --list-pvs`:\n")
-    for name, text in examples().items():
-        print(f"  {name:34} {text}")
+    lines = [f"  {name:34} {text}" for name, text in examples().items()]
+    print("Run one by `python -m caproto.ioc_examples.NAME --list-pvs`:\n", *lines, sep="\n")
 
 
 if __name__ == "__main__":

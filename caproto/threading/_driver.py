@@ -194,10 +194,12 @@ class ThreadingDriver(SelectorDriver):
         with self:
             for sink in sinks:
                 subscription = sink.monitor.owner
-                again += subscription.again
-                subscription.again = []
                 subscription.busy = False
-            self._deliver(again)
+                if subscription.again:
+                    again += subscription.again
+                    subscription.again = []
+            if again:
+                self._deliver(again)
 
     def _take(self, sinks: list[Any]) -> list[tuple[Any, Any, list[Any]]]:
         """Empty sinks."""

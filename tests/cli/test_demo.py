@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 import caproto
+from tests.isolation import free_port, process_environment
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -43,3 +45,25 @@ def test_report_names_version_codec_and_environment() -> None:
     assert lines["caproto"] == caproto.__version__
     assert lines["codec"] == caproto.codec_name
     assert "EPICS_CA_MAX_ARRAY_BYTES" in done.stdout
+
+
+def test_the_processes_of_the_demo_run_this_very_package(tmp_path: Path) -> None:
+    other = tmp_path / "caproto"
+    other.mkdir()
+    (other / "__init__.py").write_text("raise ImportError('this is another one')\n")
+    code = (
+        "import sys; sys.path.remove(''); from caproto.commandline.demo import main; "
+        "main(['--seconds', '0.3', '--elements', '1000'])"
+    )
+    environment = process_environment(free_port(), free_port())
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "updates/s" in done.stdout
