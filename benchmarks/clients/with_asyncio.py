@@ -8,8 +8,9 @@ from typing import Any
 
 import ours
 from base import PATIENCE, Driver
-from caproto.asyncio.client import Context
 from tally import Tally
+
+from caproto.asyncio.client import Context
 
 
 class AsyncioDriver(Driver):

@@ -8,8 +8,9 @@ from typing import Any
 import ours
 import trio
 from base import PATIENCE, Driver
-from caproto.trio.client import Context
 from tally import Tally
+
+from caproto.trio.client import Context
 
 
 class TrioDriver(Driver):
