@@ -51,7 +51,7 @@ class Request:
         Called by the skin with the request when it is done.
     """
 
-    __slots__ = ("channel", "command", "deadline", "error", "ioid", "on_done", "response", "timeout", "what")
+    __slots__ = ("channel", "command", "error", "ioid", "on_done", "response", "timeout", "what")
 
     def __init__(
         self,
@@ -68,7 +68,6 @@ class Request:
         self.response: Any = None
         self.error: CaprotoError | None = None
         self.timeout: float | None = None
-        self.deadline = 0.0
 
     @property
     def done(self) -> bool:

@@ -280,13 +280,13 @@ class ClientEngine:
     def expect(self, request: Request, timeout: float, now: float) -> None:
         """Let a request fail after `timeout` seconds, for an asker who does not wait for it."""
         request.timeout = timeout
-        request.deadline = now + timeout
+        deadline = now + timeout
         if len(self._deadlines) >= self._too_many_deadlines:
             self._deadlines = [entry for entry in self._deadlines if not entry[2].done]
             heapq.heapify(self._deadlines)
             self._too_many_deadlines = max(1024, 2 * len(self._deadlines))
-        heapq.heappush(self._deadlines, (request.deadline, next(self._numbers), request))
-        self.soon(request.deadline)
+        heapq.heappush(self._deadlines, (deadline, next(self._numbers), request))
+        self.soon(deadline)
 
     def give_up(self, request: Request, timeout: float) -> CaprotoTimeoutError:
         """Forget a request.  Returns what to tell who asked."""
@@ -383,19 +383,21 @@ class ClientEngine:
 
     def relieve(self, link: Link) -> None:
         """Ask a server for updates again when those that waited here were taken."""
-        link.still_waiting()
+        link.behind()
         if link.events_off and not link.closed and not (link.monitors and link.all_filled(1 / 8)):
             link.events_off = False
             link.send(EventsOnRequest())
 
     def _bound(self, link: Link) -> None:
         """Drop what is too much, the oldest first, and slow down a server whose updates nobody takes."""
-        link.still_waiting()
-        if link.fill > 1:
-            for sink in link.waiting:
-                sink.monitor.dropped += sink.trim(sink.monitor.keep)
+        filling = False
+        for sink in link.waiting:
+            monitor = sink.monitor
+            if len(sink) > monitor.keep:
+                monitor.dropped += sink.trim(monitor.keep)
+            filling = filling or 2 * len(sink) > monitor.keep > 1
         # That holds back every subscription of the circuit: for one that is slow the others would pay.
-        if link.fill > 1 / 2 and not link.events_off and link.all_filled(1 / 2):
+        if filling and not link.events_off and link.all_filled(1 / 2):
             link.events_off = True
             link.send(EventsOffRequest())
 

@@ -9,7 +9,7 @@ from .._circuit import VirtualCircuit
 from .._commands import ClientNameRequest, EchoRequest, HostNameRequest, Message, VersionRequest
 from .._constants import DEFAULT_PROTOCOL_VERSION, RESPONSIVENESS_TIMEOUT
 from .._enums import CLIENT
-from .._errors import CaprotoError
+from .._errors import ErrorResponseReceived
 from .._status import CAStatus, CAStatusCode, status_hint
 
 if TYPE_CHECKING:
@@ -60,9 +60,6 @@ class Link:
         Sinks with updates that nobody took so far, as keys.
     backlog : int
         Bytes received since nobody was behind.
-    fill : float
-        The largest part of what one of them may keep that is used.  Newest-only subscriptions do not count:
-        they are meant to be slower than the server.
     limited : bool
         Whether a single chunk may hold more than one of the subscriptions may keep.
     events_off : bool
@@ -96,7 +93,6 @@ class Link:
         self.monitors: dict[int, Monitor] = {}
         self.waiting: dict[Any, None] = {}
         self.backlog = 0
-        self.fill = 0.0
         self.limited = False
         self.events_off = False
         self.overdue = False
@@ -154,20 +150,8 @@ class Link:
         if self.waiting:
             self.waiting = {sink: None for sink in self.waiting if sink.waiting and sink.monitor.channel is not None}
             if not self.waiting:
-                self.fill, self.backlog = 0.0, 0
+                self.backlog = 0
         return bool(self.waiting)
-
-    def still_waiting(self) -> None:
-        """See how full the sinks are that were not emptied."""
-        fill = 0.0
-        if self.behind():
-            for sink in self.waiting:
-                keep = sink.monitor.keep
-                if keep > 1:
-                    fill = max(fill, len(sink) / keep)
-                elif len(sink) > 1:
-                    sink.monitor.dropped += sink.trim(1)
-        self.fill = fill
 
     def all_filled(self, part: float) -> bool:
         """Whether every subscription has used at least that part of what it may keep.
@@ -234,6 +218,6 @@ class Link:
             self.sinks.pop(request.subscriptionid, None)
 
 
-def refusal(request: Request, link: Link, text: str, error: type[CaprotoError]) -> CaprotoError:
+def refusal(request: Request, link: Link, text: str) -> ErrorResponseReceived:
     """Return the error of a request that the server refused."""
-    return error(f"{request.channel.name}: {request.what} refused by {link.where}: {text}")
+    return ErrorResponseReceived(f"{request.channel.name}: {request.what} refused by {link.where}: {text}")

@@ -131,7 +131,7 @@ def _answered(engine: ClientEngine, link: Link, command: Any, now: float) -> Non
     if isinstance(command, ReadResponse) or command.status.success:
         engine.finish(request, command)
     else:
-        engine.fail([request], refusal(request, link, status_text(command.status), ErrorResponseReceived))
+        engine.fail([request], refusal(request, link, status_text(command.status)))
 
 
 def _updated(engine: ClientEngine, link: Link, command: EventAddResponse, now: float) -> None:
@@ -181,13 +181,15 @@ def _failed(engine: ClientEngine, link: Link, command: ErrorResponse, now: float
     if original.command == ClearChannelRequest.ID:
         link.circuit.channels.pop(number, None)  # gone all the same (section 11.3)
         engine.leave(link)
-    waiting = {WriteRequest.ID: link.writes}.get(original.command)
-    if original.command in _ANSWERED:
+    waiting: dict[int, Any] = {}
+    if original.command == WriteRequest.ID:
+        waiting = link.writes
+    elif original.command in _ANSWERED:
         waiting = link.requests
-    request = waiting.pop(number, None) if waiting is not None else None
+    request = waiting.pop(number, None)
     if request is not None:
         text = status_text(status, message, request.channel.name)
-        engine.fail([request], refusal(request, link, text, ErrorResponseReceived))
+        engine.fail([request], refusal(request, link, text))
     else:
         logger.warning("%s reports %s", link.where, status_text(status, message))
 
