@@ -12,7 +12,6 @@ from .._errors import CaprotoError, CaprotoNetworkError, CaprotoRuntimeError
 from ._channel import Request
 from ._driver import DriverBase
 from ._link import Link
-from ._settings import engine_from_environment
 from ._subscription import call_safely
 
 __all__ = ["FOREVER", "READS_PER_TURN", "AsyncDriver", "Connection", "Signal"]
@@ -51,19 +50,11 @@ class AsyncDriver(DriverBase):
     It is a context manager for whoever uses the engine: entering gives the time, and leaving does what the engine
     asks for and calls what is to be called.
 
-    Parameters
-    ----------
-    repeater : bool
-        Whether to register with the repeater of this host, and to start one if there is none.
-    host_name, client_name : str, optional
-        What servers are told.
+    Parameters are those of :class:`DriverBase`.
     """
 
-    def __init__(self, *, repeater: bool = True, host_name: str | None = None, client_name: str | None = None) -> None:
-        self.engine = engine_from_environment(
-            self.now(), host_name=host_name, client_name=client_name, repeater=repeater
-        )
-        self.repeater = repeater
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
         self.started = False
         self.closed = False
         self._depth = 0
@@ -73,10 +64,6 @@ class AsyncDriver(DriverBase):
         self._waiters: set[Signal] = set()
 
     # What a skin adds
-
-    def now(self) -> float:
-        """The time, in seconds of a clock that never goes back."""
-        raise NotImplementedError
 
     def signal(self) -> Signal:
         """Return a new signal."""
@@ -250,9 +237,6 @@ class AsyncDriver(DriverBase):
     def close_links(self) -> None:
         """Close all connections, and end all waiting."""
         self.closed = True
-        for link in list(self.engine.links.values()):
-            link.closed = True
-            self._close(link)
-        self.engine.links.clear()
+        super().close_links()
         for signal in self._waiters:
             signal.set()

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from ._engine import ClientEngine
 from ._link import Link
+from ._settings import engine_from_environment
 
 __all__ = ["DriverBase", "send_waiting"]
+
+logger = logging.getLogger("caproto.client")
+
+#: Datagrams read in one turn.
+DATAGRAMS_PER_TURN = 256
 
 
 def send_waiting(link: Link, sock: Any, now: float) -> None:
@@ -20,14 +27,30 @@ def send_waiting(link: Link, sock: Any, now: float) -> None:
 class DriverBase:
     """Sockets for an engine.
 
+    Parameters
+    ----------
+    repeater : bool
+        Whether to register with the repeater of this host, and to start one if there is none.
+    host_name, client_name : str, optional
+        What servers are told.
+
     Attributes
     ----------
     engine : ClientEngine
     """
 
-    engine: ClientEngine
     # The socket for searches.
     _udp: Any
+
+    def __init__(self, *, repeater: bool = True, host_name: str | None = None, client_name: str | None = None) -> None:
+        self.repeater = repeater
+        self.engine: ClientEngine = engine_from_environment(
+            self.now(), host_name=host_name, client_name=client_name, repeater=repeater
+        )
+
+    def now(self) -> float:
+        """The time, in seconds of a clock that never goes back."""
+        raise NotImplementedError
 
     def _open(self, link: Link) -> None:
         """Begin to connect."""
@@ -48,6 +71,25 @@ class DriverBase:
             self.engine.datagram_sent(destination, error)
         else:
             self.engine.datagram_sent(destination, None)
+
+    def read_datagrams(self, now: float) -> None:
+        """Take what has come to the socket for searches, which never blocks."""
+        for _ in range(DATAGRAMS_PER_TURN):
+            try:
+                data, sender = self._udp.recvfrom(0xFFFF)
+            except BlockingIOError:
+                return
+            except OSError as error:  # "nobody listens there", on systems that tell
+                logger.debug("search socket: %s", error)
+                return
+            self.engine.datagram_received(data, sender, now)
+
+    def close_links(self) -> None:
+        """Close all connections."""
+        for link in list(self.engine.links.values()):
+            link.closed = True
+            self._close(link)
+        self.engine.links.clear()
 
     def flush(self) -> None:
         """Do to sockets what the engine asks for."""

@@ -14,9 +14,8 @@ from typing import Any
 
 from .._errors import CaprotoNetworkError, RemoteProtocolError
 from .._net import bcast_socket
-from ..client import ClientEngine, Link
+from ..client import Link
 from ..client._driver import DriverBase, send_waiting
-from ..client._settings import engine_from_environment
 from .repeater import spawn_repeater
 
 __all__ = ["SelectorDriver", "link_socket", "search_socket"]
@@ -26,8 +25,6 @@ logger = logging.getLogger("caproto.client")
 FOREVER = float("inf")
 #: Reads from one socket before the others get their turn.
 READS_PER_TURN = 2
-#: Datagrams read in one turn.
-DATAGRAMS_PER_TURN = 256
 _IN_PROGRESS = (0, errno.EINPROGRESS, errno.EWOULDBLOCK)
 #: Room for the answers to a large search.
 _UDP_BUFFER = 4 * 1024 * 1024
@@ -56,26 +53,12 @@ def link_socket() -> socket.socket:
 
 
 class SelectorDriver(DriverBase):
-    """Sockets of one client.
-
-    Parameters
-    ----------
-    repeater : bool
-        Whether to register with the repeater of this host, and to start one if there is none.
-    host_name, client_name : str, optional
-        What servers are told.
-
-    Attributes
-    ----------
-    engine : ClientEngine
-    """
+    """Sockets of one client; parameters as of :class:`DriverBase`."""
 
     now = staticmethod(time.monotonic)
 
-    def __init__(self, *, repeater: bool = True, host_name: str | None = None, client_name: str | None = None) -> None:
-        self.engine: ClientEngine = engine_from_environment(
-            self.now(), host_name=host_name, client_name=client_name, repeater=repeater
-        )
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
         self.selector = selectors.DefaultSelector()
         # Another thread, or a signal handler, wakes the selector up by a byte.
         self._waker, self._wakened = socket.socketpair()
@@ -90,7 +73,7 @@ class SelectorDriver(DriverBase):
         self._wakened.setblocking(False)
         self.selector.register(self._wakened, selectors.EVENT_READ, self._woken)
         self.selector.register(self._udp, selectors.EVENT_READ, self._datagrams)
-        if repeater:
+        if self.repeater:
             try:
                 spawn_repeater()
             except CaprotoNetworkError as error:
@@ -98,10 +81,7 @@ class SelectorDriver(DriverBase):
 
     def close(self) -> None:
         """Close all sockets."""
-        for link in list(self.engine.links.values()):
-            link.closed = True
-            self._close(link)
-        self.engine.links.clear()
+        self.close_links()
         self.selector.close()
         for sock in (self._waker, self._wakened, self._udp):
             sock.close()
@@ -138,16 +118,7 @@ class SelectorDriver(DriverBase):
     # UDP
 
     def _datagrams(self, events: int) -> None:
-        now = self.now()
-        for _ in range(DATAGRAMS_PER_TURN):
-            try:
-                data, sender = self._udp.recvfrom(0xFFFF)
-            except BlockingIOError:
-                return
-            except OSError as error:  # "nobody listens there", on systems that tell
-                logger.debug("search socket: %s", error)
-                return
-            self.engine.datagram_received(data, sender, now)
+        self.read_datagrams(self.now())
 
     # TCP
 

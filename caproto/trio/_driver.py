@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import math
 import os
 import socket
@@ -21,10 +20,6 @@ from ..sync._driver import link_socket, search_socket
 from ..sync.repeater import spawn_repeater
 
 __all__ = ["TrioDriver"]
-
-logger = logging.getLogger("caproto.client")
-
-DATAGRAMS_PER_TURN = 256
 
 
 class _Signal:
@@ -184,15 +179,7 @@ class TrioDriver(AsyncDriver):
         while not self.closed:
             await trio.lowlevel.wait_readable(self._udp)
             with self as now:
-                for _ in range(DATAGRAMS_PER_TURN):
-                    try:
-                        data, sender = self._udp.recvfrom(0xFFFF)
-                    except BlockingIOError:
-                        break
-                    except OSError as error:  # "nobody listens there", on systems that tell
-                        logger.debug("search socket: %s", error)
-                        break
-                    self.engine.datagram_received(data, sender, now)
+                self.read_datagrams(now)
 
     # Begin and end
 
