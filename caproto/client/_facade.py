@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol
 from .._channel import ClientChannel
 from .._enums import AccessRights
 from .._errors import CaprotoError, CaprotoTypeError, CaprotoValueError
-from ._channel import SEARCHING, UP, Channel, Request
+from ._channel import UP, Channel, Request
 from ._engine import ClientEngine
 from ._subscription import CallbackHandler, SubscriptionBase
 from ._types import DataType, default_count, resolve_type, write_type
@@ -253,10 +253,6 @@ class PVBase:
     def _use(self, now: float) -> None:
         """Look for the channel again if it rests."""
         self.context.driver.engine.rouse(self.engine_channel, now)
-
-    @property
-    def _found(self) -> bool:
-        return self.engine_channel.state != SEARCHING
 
 
 class ContextBase:
