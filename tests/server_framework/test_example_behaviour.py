@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from caproto import CaprotoRuntimeError, CaprotoValueError, ChannelType
+from tests.server_framework.layer import Layer
 from tests.server_framework.served import serving
-from tests.server_framework.test_hooks import Layer
 from tests.server_framework.test_served import client
 
 real_client = pytest.mark.skipif(importlib.util.find_spec("aioca") is None, reason="no aioca")
