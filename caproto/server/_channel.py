@@ -6,12 +6,12 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from .._data.subscription import Subscription
-from .._data.view import Encoded
+from .._data.view import Encoded, View
 from .._enums import AccessRights
 from ._names import Target
 
 if TYPE_CHECKING:
-    from ._circuit import ServerCircuit
+    from .._data import ChannelData
 
 __all__ = ["NOTHING", "Channel"]
 
@@ -23,12 +23,13 @@ NOTHING: dict[int, Encoded] = {}
 class Channel:
     """A channel of one client.
 
+    Clients make thousands at a time, and most do little: what only some need is made, or found out, when they do.
+
     Attributes
     ----------
     sid, cid : int
-    data : ChannelData
-    view : View
-        What of it is told.
+    target : Target
+        What the name stands for.
     rights : int
         What the client may do.
     cache : dict
@@ -38,37 +39,57 @@ class Channel:
         Requests that wait for hooks, the one in progress first.
     """
 
-    __slots__ = ("_read_hooks", "_write_hooks", "cache", "cid", "circuit", "data", "jobs", "rights", "sid",
-                 "subscriptions", "target", "view")  # fmt: skip
+    __slots__ = ("_read_hooks", "_write_hooks", "cache", "cid", "jobs", "rights", "sid", "subscriptions", "target")
 
-    def __init__(self, circuit: ServerCircuit, sid: int, cid: int, target: Target) -> None:
-        self.circuit = circuit
+    def __init__(self, sid: int, cid: int, target: Target, rights: int) -> None:
         self.sid = sid
         self.cid = cid
         self.target = target
-        self.data = target.data
-        self.view = target.view
-        self.rights = 0
-        self.cache: dict[int, Encoded] = NOTHING
-        self.subscriptions: list[Subscription] = []
-        self.jobs: deque[Any] = deque()
-        self._read_hooks = not target.data.reads_at_once
-        self._write_hooks = not target.data.writes_at_once
+        self.rights = rights
+        self.cache = NOTHING
+        self.subscriptions: list[Subscription] | tuple[()] = ()
+        self.jobs: deque[Any] | tuple[()] = ()
+        self._read_hooks: bool | None = None
+        self._write_hooks: bool | None = None
+
+    @property
+    def data(self) -> ChannelData:
+        """The PV."""
+        return self.target.data
+
+    @property
+    def view(self) -> View:
+        """What of the PV is told."""
+        return self.target.view
 
     @property
     def name(self) -> str:
         """The name of the PV, as far as it is known."""
         return str(getattr(self.data, "pvname", type(self.data).__name__))
 
+    def add(self, subscription: Subscription) -> None:
+        """Take a new subscription."""
+        if isinstance(self.subscriptions, tuple):
+            self.subscriptions = []
+        self.subscriptions.append(subscription)
+
+    def remove(self, subscription: Subscription) -> None:
+        """Forget a subscription."""
+        self.subscriptions = [kept for kept in self.subscriptions if kept is not subscription]
+
     def settle(self) -> None:
         """Let reads be answered with what is encoded already, where that is right."""
-        plain = self.rights & _READ and not self._read_hooks and not self.jobs
-        self.cache = self.view.cache if plain else NOTHING
+        plain = self.rights & _READ and not self.jobs and not self.read_waits()
+        self.cache = self.target.view.cache if plain else NOTHING
 
     def read_waits(self) -> bool:
         """Whether a read has to wait for a hook; without access there is nothing to wait for."""
+        if self._read_hooks is None:
+            self._read_hooks = not self.target.data.reads_at_once
         return self._read_hooks and bool(self.rights & _READ)
 
     def write_waits(self) -> bool:
         """Whether a write has to wait for a hook."""
+        if self._write_hooks is None:
+            self._write_hooks = not self.target.data.writes_at_once
         return self._write_hooks and bool(self.rights & _WRITE)

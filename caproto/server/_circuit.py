@@ -26,10 +26,10 @@ from .._status import CAStatus
 from .._wire import codec
 from . import _requests
 from ._channel import NOTHING, Channel
-from ._names import find
 from ._output import Output
 
 if TYPE_CHECKING:
+    from .._data import ChannelData
     from ._engine import ServerEngine
 
 __all__ = ["ServerCircuit"]
@@ -43,6 +43,7 @@ MAX_JOBS = 1000
 LAST_COMMAND = 27
 _NUMBER = struct.Struct(">I").pack
 _SHORT = struct.Struct(">HHHHII").pack
+_CREATED = struct.Struct(">HHHHIIHHHHII").pack
 _UNKNOWN_CID = 0xFFFFFFFF
 _VERSION_HELLO = bytes(ca.VersionResponse(DEFAULT_PROTOCOL_VERSION))
 
@@ -150,21 +151,26 @@ class ServerCircuit:
         handlers = self._handlers
         output = self.output
         budget = output.budget
+        unknown = self._unknown
         queue = iter(frames)
         for frame in queue:
-            if self.greeted or frame.__class__ is ca.VersionRequest:
-                handlers.get(frame.__class__, self._unknown)(frame)
-            elif frame._command > LAST_COMMAND:
-                self.close("this is no Channel Access")
-            else:
-                # As rsrv: what was received so far is dropped, a later VERSION heals it.
-                self._refuse(frame, _UNKNOWN_CID, CAStatus.ECA_DEFUNCT, "the first message has to be VERSION")
+            cls = frame.__class__
+            if not self.greeted and cls is not ca.VersionRequest:
+                self._not_greeted(frame)
                 return
+            handlers.get(cls, unknown)(frame)
             if self.closing:
                 return
             if output.size > budget or self.jobs >= MAX_JOBS:
                 self.waiting.extend(queue)
                 return
+
+    def _not_greeted(self, frame: Any) -> None:
+        if frame._command > LAST_COMMAND:
+            self.close("this is no Channel Access")
+        else:
+            # As rsrv: what was received so far is dropped, a later VERSION heals it.
+            self._refuse(frame, _UNKNOWN_CID, CAStatus.ECA_DEFUNCT, "the first message has to be VERSION")
 
     # The circuit itself -------------------------------------------------------------------------
 
@@ -235,44 +241,42 @@ class ServerCircuit:
         if not frame._payload_size or frame._limit:
             return  # as rsrv
         cid = frame._parameter1
-        target = find(self.engine.pvdb, frame.name)
+        engine = self.engine
+        target = engine.names.find(frame._payload)
         if target is None:
             self.output.send(_SHORT(26, 0, 0, 0, cid, 0))
             return
-        sid = self.engine.new_sid()
-        channel = Channel(self, sid, cid, target)
-        self.channels[sid] = self.engine.sids[sid] = channel
-        channel.rights = self._rights(channel)
-        channel.settle()
-        view = target.view
-        front, end = header(18, 0, view.native_type, view.native_count, cid)
-        self.output.send(_SHORT(22, 0, 0, 0, cid, channel.rights) + front + _NUMBER(sid) + end)
+        rights = self._rights(target.data)
+        sid = engine.new_sid()
+        self.channels[sid] = Channel(sid, cid, target, rights)
+        # ACCESS_RIGHTS and the answer to CREATE_CHAN (section 3.4).
+        size, data_type, count = target.size, target.data_type, target.count
+        self.output.send(_CREATED(22, 0, 0, 0, cid, rights, 18, size, data_type, count, cid, sid) + target.extension)
 
     def _forget(self, channel: Channel) -> None:
         self.channels.pop(channel.sid, None)
-        self.engine.sids.pop(channel.sid, None)
         for subscription in channel.subscriptions:
             channel.data.detach(subscription)
             self.output.discard(subscription)
-        channel.subscriptions.clear()
+        channel.subscriptions = ()
         self.jobs -= len(channel.jobs)
-        channel.jobs.clear()
+        channel.jobs = ()
 
     def clear_channel(self, channel: Channel, frame: Any) -> None:
         """Answer CLEAR_CHANNEL."""
         self._forget(channel)
         self.output.send(bytes(ca.ClearChannelResponse(channel.sid, frame._parameter2)))
 
-    def _rights(self, channel: Channel) -> int:
-        rights = int(channel.data.check_access(self.host_name, self.client_name))
+    def _rights(self, data: ChannelData) -> int:
+        rights = int(data.check_access(self.host_name, self.client_name))
         access = self.engine.access
         if access is None:
             return rights
-        return rights & access.rights(channel.data, self.host_name, self.address[0], self.client_name)
+        return rights & access.rights(data, self.host_name, self.address[0], self.client_name)
 
     def refresh_access(self, channel: Channel) -> None:
         """Look again what the client may do with a channel; tell it if that changed."""
-        rights = self._rights(channel)
+        rights = self._rights(channel.data)
         if rights == channel.rights:
             return
         channel.rights = rights
@@ -303,11 +307,13 @@ class ServerCircuit:
         if not channel.jobs and not (waits is not None and waits(channel)):
             at_once(self, channel, frame)
             return
-        channel.jobs.append(frame)
-        channel.cache = NOTHING
         self.jobs += 1
-        if len(channel.jobs) == 1:
-            self.engine.spawn(self._work(channel))
+        if channel.jobs:
+            channel.jobs.append(frame)
+            return
+        channel.jobs = deque([frame])
+        channel.cache = NOTHING
+        self.engine.spawn(self._work(channel))
 
     async def _work(self, channel: Channel) -> None:
         """Serve the requests of a channel one after the other, in the order in which they came."""

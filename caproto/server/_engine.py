@@ -16,7 +16,7 @@ from .._enums import CLIENT
 from ._access import AccessSecurity
 from ._beacons import Beacons
 from ._circuit import ServerCircuit
-from ._names import knows
+from ._names import Names, knows
 
 if TYPE_CHECKING:
     from .._data import ChannelData
@@ -30,6 +30,7 @@ Address = tuple[str, int]
 PATIENCE = 30.0
 #: Answers to searches are gathered into datagrams of this size.
 DATAGRAM = 1024
+LAST_SID = 0xFFFFFFFF
 #: Bytes that wait for one client before only the newest update of each subscription is kept.
 BUDGET = 16 * 1024 * 1024
 
@@ -79,16 +80,18 @@ class ServerEngine:
         self.access = access
         self.circuits: set[ServerCircuit] = set()
         self.beacons = Beacons(port, beacon_period)
-        self.sids: dict[int, Any] = {}
+        self.names = Names(pvdb)
         if access is not None:
             access.connect(pvdb, self.refresh_access)
         self._numbers = itertools.count()
 
     def new_sid(self) -> int:
         """Return a number that no channel has."""
-        sid = next(self._numbers) & 0xFFFFFFFF
-        while sid in self.sids:
-            sid = next(self._numbers) & 0xFFFFFFFF
+        sid = next(self._numbers)
+        if sid > LAST_SID:  # once around: channels of long ago may still have theirs
+            sid &= LAST_SID
+            while any(sid in circuit.channels for circuit in self.circuits):
+                sid = next(self._numbers) & LAST_SID
         return sid
 
     def datagram(self, data: Any, address: Address) -> list[bytes]:

@@ -4,40 +4,54 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, cast
 
+from .._commands._base import read_text
 from .._data.subscription import Deadband, Decimation, Gate, Sync
-from .._data.view import View, ViewKey
+from .._data.view import View, ViewKey, header_fields
 from .._errors import CaprotoKeyError, CaprotoValueError
 from .._filters import ChannelFilter, RecordModifiers, parse_channel_filter, parse_record_field
 
 if TYPE_CHECKING:
     from .._data import ChannelData
 
-__all__ = ["Target", "find", "knows"]
+__all__ = ["Names", "Target", "find", "knows"]
 
 _PLAIN = ViewKey()
 _NO_FILTER = ChannelFilter(None, None, None, None)
 
 
-class Target(NamedTuple):
+class Target:
     """What a channel name stands for.
 
-    Attributes
+    Parameters
     ----------
+    name : str
     data : ChannelData
     view : View
         What is told of it.
-    filters : ChannelFilter
+    filters : ChannelFilter, optional
         Which updates are told.
-    every : int
+    every : int, optional
         Only each so many-th update is told (filter ``dec``); 0 is all.
+
+    Attributes
+    ----------
+    size, data_type, count, extension
+        What the header of an answer to CREATE_CHAN says of type and length (section 2).
     """
 
-    data: ChannelData
-    view: View
-    filters: ChannelFilter
-    every: int
+    __slots__ = ("count", "data", "data_type", "every", "extension", "filters", "name", "size", "view")
+
+    def __init__(
+        self, name: str, data: ChannelData, view: View, filters: ChannelFilter = _NO_FILTER, every: int = 0
+    ) -> None:
+        self.name = name
+        self.data = data
+        self.view = view
+        self.filters = filters
+        self.every = every
+        self.size, self.data_type, self.count, self.extension = header_fields(0, view.native_type, view.native_count)
 
     def gates(self) -> tuple[Gate, ...]:
         """Return the filters of updates for a new subscription."""
@@ -80,7 +94,7 @@ def find(pvdb: Mapping[str, ChannelData], name: str) -> Target | None:
     """Return what a channel name stands for; None if there is no such thing, or a filter is not understood."""
     data = pvdb.get(name)
     if data is not None:
-        return Target(data, data.view(), _NO_FILTER, 0)
+        return Target(name, data, data.view())
     if "." not in name:
         return None
     parts = parse_record_field(name)
@@ -88,7 +102,7 @@ def find(pvdb: Mapping[str, ChannelData], name: str) -> Target | None:
     if data is None:
         return None
     if parts.modifiers is None:
-        return Target(data, data.view(), _NO_FILTER, 0)
+        return Target(name, data, data.view())
     long_string = bool(parts.modifiers.modifiers & RecordModifiers.long_string)
     if long_string and not data._long_string_size():
         return None
@@ -97,7 +111,34 @@ def find(pvdb: Mapping[str, ChannelData], name: str) -> Target | None:
     except CaprotoValueError:
         return None
     key = ViewKey(filters.arr, long_string, bool(filters.ts))
-    return Target(data, data.view(key), filters, every)
+    return Target(name, data, data.view(key), filters, every)
+
+
+class Names:
+    """Finds channel names as they come from the wire; one that was found before is not taken apart again.
+
+    Parameters
+    ----------
+    pvdb : mapping of str to ChannelData
+        May change at any time.
+    """
+
+    def __init__(self, pvdb: Mapping[str, ChannelData]) -> None:
+        self._pvdb = pvdb
+        # By payload.  A PV has eight at most, for names with filters and what clients make up are not kept.
+        self._known: dict[bytes, Target] = {}
+
+    def find(self, payload: bytes) -> Target | None:
+        """Return what the name in the payload of CREATE_CHAN stands for; None if it stands for nothing."""
+        target = self._known.get(payload)
+        if target is not None and self._pvdb.get(target.name) is target.data:
+            return target
+        name = read_text(payload)
+        target = find(self._pvdb, name)
+        if target is not None and name in self._pvdb and len(payload) <= len(name) + 8 and payload.isascii():
+            if payload.rstrip(b"\0") == name.encode():
+                self._known[payload] = target
+        return target
 
 
 def _filters(text: str | None) -> tuple[ChannelFilter, int]:

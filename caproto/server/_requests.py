@@ -15,9 +15,9 @@ from .._enums import AccessRights, ChannelType
 from .._errors import CaprotoError, CaprotoTypeError, CaprotoValueError, Forbidden, SkipWrite
 from .._layout import LAST_DBR, LAYOUTS, STRING
 from .._status import CAStatus
+from ._channel import NOTHING, Channel
 
 if TYPE_CHECKING:
-    from ._channel import Channel
     from ._circuit import ServerCircuit
 
 logger = logging.getLogger("caproto.server")
@@ -36,6 +36,8 @@ _PUT_ACKT, _PUT_ACKS = 35, 36
 def read_notify(circuit: ServerCircuit, channel: Channel, frame: Any) -> None:
     """READ_NOTIFY: the value, or zeros and a status (section 3.5)."""
     data_type, count = frame._data_type, frame._data_count
+    if channel.cache is NOTHING:
+        channel.settle()
     encoded, status = circuit.value_of(channel, data_type, count)
     if encoded is None:
         encoded = circuit.failed(channel, data_type, count, status)
@@ -207,7 +209,7 @@ def subscribe(circuit: ServerCircuit, channel: Channel, frame: Any) -> None:
         subscription = Subscription(
             channel.view, data_type, count, mask, circuit.output, number, channel.target.gates()
         )
-        channel.subscriptions.append(subscription)
+        channel.add(subscription)
         circuit.begin(channel, subscription)
 
 
@@ -224,7 +226,7 @@ def cancel(circuit: ServerCircuit, channel: Channel, frame: Any) -> None:
     number = frame._parameter2.to_bytes(_NUMBER_SIZE, "big")
     for subscription in channel.subscriptions:
         if subscription.number == number:
-            channel.subscriptions.remove(subscription)
+            channel.remove(subscription)
             circuit.end(channel, subscription)
             return
     circuit.refuse(channel, frame, CAStatus.ECA_BADMONID, f"there is no subscription {frame._parameter2}")

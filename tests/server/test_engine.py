@@ -253,7 +253,7 @@ def test_clear_forgets_the_channel(client: Client, engine: ServerEngine, pvdb: d
     sid = client.create("double")
     subscribe(client, sid)
     assert client.ask(ca.ClearChannelRequest(sid, 1)) == [ca.ClearChannelResponse(sid, 1)]
-    assert not engine.sids and not client.circuit.channels and pvdb["double"]._subscriptions is None
+    assert not engine.channel_count and not client.circuit.channels and pvdb["double"]._subscriptions is None
     (error,) = client.ask(ca.ReadNotifyRequest(6, 0, sid, 5))
     assert error.status.name == "ECA_INTERNAL" and not client.circuit.closing
 
@@ -263,7 +263,7 @@ def test_a_lost_client_leaves_nothing_behind(
 ) -> None:
     subscribe(client, client.create("double"))
     client.circuit.disconnected()
-    assert not engine.sids and not engine.circuits and pvdb["double"]._subscriptions is None
+    assert not engine.channel_count and not engine.circuits and pvdb["double"]._subscriptions is None
     drive(pvdb["double"].write(3.0))
     assert client.answers() == []
 
@@ -487,7 +487,7 @@ def test_a_client_that_leaves_while_a_hook_runs(client: Client, loop: Loop, engi
     client.circuit.disconnected()
     for _ in range(3):
         loop.step()
-    assert not loop.coroutines and client.answers() == [] and not engine.sids
+    assert not loop.coroutines and client.answers() == [] and not engine.channel_count
 
 
 # Access -------------------------------------------------------------------------------------------------

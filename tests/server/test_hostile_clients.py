@@ -79,7 +79,7 @@ def test_whatever_is_sent_the_answers_are_sound(seed: int, caplog: pytest.LogCap
         (answer,) = honest.ask(ca.ReadNotifyRequest(5, 2, sid, 7))
         assert (answer.ioid, answer.status.name) == (7, "ECA_NORMAL")
         hostile.circuit.disconnected()
-    assert set(engine.sids) == {sid} and engine.circuits == {honest.circuit}
+    assert set(honest.circuit.channels) == {sid} and engine.channel_count == 1 and engine.circuits == {honest.circuit}
     assert not any(data._subscriptions for data in pvdb.values())
     assert not caplog.records  # a client cannot fill the log
 
