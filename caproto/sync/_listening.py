@@ -6,10 +6,11 @@ import contextlib
 import errno
 import logging
 import socket
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from .._errors import CaprotoNetworkError
-from .._net import bcast_socket
+from .._net import ANY, bcast_socket, get_netifaces_addresses
 from ..server._runtime import Settings
 
 __all__ = ["Listening", "listen"]
@@ -25,7 +26,7 @@ class Listening(NamedTuple):
     Attributes
     ----------
     tcp, udp : list of socket
-        One TCP socket for each interface; UDP also for broadcast addresses.
+        One TCP socket for each interface; UDP also for broadcast addresses and multicast groups.
     beacon : socket
         Unconnected, since a connected one fails while there is no repeater (section 12, 31).
     port : int
@@ -61,8 +62,13 @@ def listen(settings: Settings) -> Listening:
             _bind(sock, address, settings.port)
             udp.append(sock)
         for group in settings.groups:
-            membership = socket.inet_aton(group) + socket.inet_aton("0.0.0.0")
-            udp[0].setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+            sock = udp[0]
+            if ANY not in settings.interfaces:
+                # The sockets of interfaces get what is sent to these, but nothing that is sent to a group.
+                sock = undo.enter_context(contextlib.closing(bcast_socket()))
+                _bind(sock, group, settings.port)
+                udp.append(sock)
+            _join(sock, group, settings.interfaces)
         beacon = undo.enter_context(contextlib.closing(bcast_socket()))
         for sock in (*tcp, *udp, beacon):
             sock.setblocking(False)
@@ -75,6 +81,20 @@ def _bind(sock: socket.socket, address: str, port: int) -> None:
         sock.bind((address, port))
     except OSError as error:
         raise CaprotoNetworkError(error.errno, f"cannot listen on {address}:{port}: {error.strerror}") from error
+
+
+def _join(sock: socket.socket, group: str, interfaces: Iterable[str]) -> None:
+    """Become a member of a multicast group on every interface: each membership is one interface's."""
+    if ANY in interfaces:
+        interfaces = [ip for ip, _ in get_netifaces_addresses()]
+    joined = 0
+    for ip in interfaces:
+        with contextlib.suppress(OSError):  # an interface without multicast, or one with two addresses
+            membership = socket.inet_aton(group) + socket.inet_aton(ip)
+            sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+            joined += 1
+    if not joined:
+        raise CaprotoNetworkError(errno.ENODEV, f"no interface can join the multicast group {group}")
 
 
 def _tcp(settings: Settings) -> tuple[list[socket.socket], int]:
