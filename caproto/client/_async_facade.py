@@ -94,19 +94,6 @@ class Subscription(SubscriptionBase):
         return super()._wants_whole or any(not consumer.columns for consumer in self._alive())
 
     def add_callback(self, func: Callable[..., Any], run: bool = True) -> int:
-        """Call ``func(subscription, response)``, or ``func(response)``, with each update, in order.
-
-        A function that is added while updates already arrive is called with the most recent one at once.
-
-        Parameters
-        ----------
-        func : callable or coroutine function
-
-        Returns
-        -------
-        int
-            What :meth:`remove_callback` takes.
-        """
         if not _is_coroutine_function(func):
             self.pull()
             return super().add_callback(func, run)
@@ -118,17 +105,6 @@ class Subscription(SubscriptionBase):
         return token
 
     def add_block_callback(self, func: Callable[[Any, Any], Any]) -> int:
-        """Call ``func(subscription, block)`` once for each portion of updates that arrives; for high rates.
-
-        Parameters
-        ----------
-        func : callable or coroutine function
-
-        Returns
-        -------
-        int
-            What :meth:`remove_callback` takes.
-        """
         if not _is_coroutine_function(func):
             self.pull()
             return super().add_block_callback(func)
@@ -148,7 +124,6 @@ class Subscription(SubscriptionBase):
         return token, runner
 
     async def remove_callback(self, token: int) -> None:
-        """Call a function no more; without any, updates are no longer asked for."""
         with self.pv.context.driver:
             for runner in list(self._runners.values()):
                 if runner.functions.pop(token, None) is not None and not runner.functions:
@@ -156,7 +131,6 @@ class Subscription(SubscriptionBase):
             self._remove(token)
 
     async def clear(self) -> None:
-        """Remove all callbacks, end all iterators, and ask for updates no longer."""
         with self.pv.context.driver:
             self.end()
             self._clear()
@@ -281,19 +255,9 @@ class PV(PVBase):
                 self._coroutines.popleft().close()
 
     async def wait_for_search(self, *, timeout: Any = PV_DEFAULT_TIMEOUT) -> None:
-        """Wait until some server says that it has the PV; CaprotoTimeoutError if none does in time."""
         await self._wait_until(self.context.driver.engine.when_found, timeout)
 
     async def wait_for_connection(self, *, timeout: Any = PV_DEFAULT_TIMEOUT) -> None:
-        """Wait until the PV is connected.
-
-        Raises
-        ------
-        CaprotoTimeoutError
-            Says how far it came.
-        ErrorResponseReceived
-            If the server that has the record refuses the channel.
-        """
         if not self.connected:
             await self._wait_until(self.context.driver.engine.when_connected, timeout)
 
@@ -315,35 +279,6 @@ class PV(PVBase):
         data_count: int | None = None,
         notify: bool = True,
     ) -> Any:
-        """Read the value.
-
-        Parameters
-        ----------
-        wait : bool, optional
-            Wait for the answer and return it.
-        callback : callable or coroutine function, optional
-            Called with the answer.
-        timeout : float or None, optional
-            Seconds to wait for the connection, and again for the answer; None waits forever.
-        data_type : {'native', 'status', 'time', 'graphic', 'control'}, ChannelType or int, optional
-            The native type by default.
-        data_count : int, optional
-            Number of elements; as many as there are by default.
-        notify : bool, optional
-            Use READ_NOTIFY; the alternative is an obsolete command.
-
-        Returns
-        -------
-        ReadNotifyResponse or Request
-            With ``data`` and ``metadata``; without `wait` what will be ``done`` later.
-
-        Raises
-        ------
-        CaprotoTimeoutError
-            Names the PV, its server, and what was waited for.
-        ErrorResponseReceived
-            What the server said.
-        """
         return await self._ask(
             lambda on_done: self._send_read(data_type, data_count, notify, on_done), wait, callback, timeout
         )
@@ -359,33 +294,6 @@ class PV(PVBase):
         data_type: DataType = None,
         data_count: int | None = None,
     ) -> Any:
-        """Write a value.
-
-        Parameters
-        ----------
-        data : str, int, float, sequence of these, or array
-            Bytes-like objects hold elements in big-endian order.
-        wait : bool, optional
-            Wait until the server has done what the write sets off.
-        callback : callable or coroutine function, optional
-            Called with the answer when that is so.
-        timeout : float or None, optional
-            Seconds to wait for the connection, and again for the answer; None waits forever.
-        notify : bool, optional
-            Ask for an answer; by default if somebody waits for it.
-        data_type, data_count : optional
-            The native type, or STRING for text, and the length of `data` by default.
-
-        Returns
-        -------
-        WriteNotifyResponse or Request or None
-            Without `wait` what will be ``done`` later; None if nobody waits and no answer is asked for.
-
-        Raises
-        ------
-        CaprotoTimeoutError, ErrorResponseReceived
-            As for :meth:`read`.
-        """
         if notify is None:
             notify = wait or callback is not None
         if not notify and callback is not None:
@@ -416,17 +324,14 @@ class PV(PVBase):
         return await driver.wait(request, timeout) if wait else request
 
     async def go_idle(self) -> None:
-        """Close the channel until it is used again, unless there are subscriptions."""
         with self.context.driver:
             self._rest()
 
     async def unsubscribe_all(self) -> None:
-        """Clear all subscriptions."""
         for subscription in self.subscriptions.values():
             await subscription.clear()
 
     def time_since_last_heard(self, timeout: Any = PV_DEFAULT_TIMEOUT) -> float:
-        """Seconds since its server gave a sign of life; CaprotoValueError while disconnected."""
         return self._time_since_last_heard()
 
 
@@ -468,39 +373,13 @@ class AsyncBroadcaster:
 
 
 class AsyncContext(ContextBase):
-    """PVs with common sockets and connections, for one event loop.
-
-    Parameters
-    ----------
-    broadcaster : SharedBroadcaster, optional
-        Sockets to share with other contexts of the same loop.
-    timeout : float or None, optional
-        Seconds that methods of its PVs wait by default; None waits forever.
-    host_name, client_name : str, optional
-        What servers are told; the names of this machine and user by default.
-    max_workers : int, optional
-        Historical; callbacks run in the loop.
-    """
+    """PVs with common sockets and connections, for one event loop; a broadcaster is shared within that."""
 
     _pv_class: ClassVar[type[PVBase]] = PV
     _driver_class: ClassVar[type[AsyncDriver]]
 
-    def __init__(
-        self,
-        broadcaster: AsyncBroadcaster | None = None,
-        *,
-        timeout: float | None = 2.0,
-        host_name: str | None = None,
-        client_name: str | None = None,
-        max_workers: int = 1,
-    ) -> None:
-        super().__init__(timeout)
-        self.broadcaster = broadcaster
-        if broadcaster is None:
-            self.driver = self._driver_class(host_name=host_name, client_name=client_name)
-        else:
-            self.driver = broadcaster.driver
-        self._disconnected = False
+    def _new_driver(self, max_workers: int, **settings: Any) -> AsyncDriver:
+        return self._driver_class(**settings)
 
     async def __aenter__(self) -> Any:
         await (self.driver.enter() if self.broadcaster is None else self.driver.start())
@@ -516,9 +395,6 @@ class AsyncContext(ContextBase):
         """Whether it was disconnected."""
         return self._disconnected or self.driver.closed
 
-    def now(self) -> float:
-        return float(self.driver.now())
-
     def call(self, func: Callable[..., Any], *args: Any, pv: PVBase | None = None) -> None:
         self.driver.call(func, args, pv)
 
@@ -530,20 +406,6 @@ class AsyncContext(ContextBase):
         access_rights_callback: Callable[..., Any] | None = None,
         timeout: Any = CONTEXT_DEFAULT_TIMEOUT,
     ) -> list[Any]:
-        """Return PVs, which are searched and connected from now on; those known already are returned again.
-
-        Parameters
-        ----------
-        *names : str
-        priority : int, optional
-            Of the circuit, 0 to 99.
-        connection_state_callback : callable or coroutine function, optional
-            Called with ``(pv, "connected")`` and ``(pv, "disconnected")``.
-        access_rights_callback : callable or coroutine function, optional
-            Called with ``(pv, AccessRights)``.
-        timeout : float or None, optional
-            Seconds that their methods wait by default.
-        """
         if self._disconnected:
             raise CaprotoRuntimeError("the context was closed by disconnect()")
         await self.driver.start()
@@ -578,7 +440,6 @@ class AsyncContext(ContextBase):
         return self.driver.engine.links.get((address, priority))
 
     async def disconnect(self) -> None:
-        """Close all channels and sockets, and end all tasks; ends when that is done."""
         self._leave()
         if self.broadcaster is None:
             await self.driver.stop()

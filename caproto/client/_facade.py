@@ -192,6 +192,121 @@ class PVBase:
             )
         return found
 
+    # What a skin adds: how to wait.  Where an event loop runs them all these are coroutine functions, except
+    # `time_since_last_heard`.
+
+    def wait_for_search(self, *, timeout: Any = PV_DEFAULT_TIMEOUT) -> Any:
+        """Wait until some server says that it has the PV; CaprotoTimeoutError if none does in time."""
+        raise NotImplementedError
+
+    def wait_for_connection(self, *, timeout: Any = PV_DEFAULT_TIMEOUT) -> Any:
+        """Wait until the PV is connected.
+
+        Raises
+        ------
+        CaprotoTimeoutError
+            Says how far it came.
+        ErrorResponseReceived
+            If the server that has the record refuses the channel.
+        """
+        raise NotImplementedError
+
+    def read(
+        self,
+        *,
+        wait: bool = True,
+        callback: Callable[..., Any] | None = None,
+        timeout: Any = PV_DEFAULT_TIMEOUT,
+        data_type: DataType = None,
+        data_count: int | None = None,
+        notify: bool = True,
+    ) -> Any:
+        """Read the value.
+
+        Parameters
+        ----------
+        wait : bool, optional
+            Wait for the answer and return it.
+        callback : callable, optional
+            Called with the answer: in an executor, or in the event loop, where it may be a coroutine function.
+        timeout : float or None, optional
+            Seconds to wait for the connection, and again for the answer; None waits forever.
+        data_type : {'native', 'status', 'time', 'graphic', 'control'}, ChannelType or int, optional
+            The native type by default.
+        data_count : int, optional
+            Number of elements; as many as there are by default.
+        notify : bool, optional
+            Use READ_NOTIFY; the alternative is an obsolete command.
+
+        Returns
+        -------
+        ReadNotifyResponse or Request
+            With ``data`` and ``metadata``; without `wait` what will be ``done`` later.
+
+        Raises
+        ------
+        CaprotoTimeoutError
+            Names the PV, its server, and what was waited for.
+        ErrorResponseReceived
+            What the server said.
+        """
+        raise NotImplementedError
+
+    def write(
+        self,
+        data: Any,
+        *,
+        wait: bool = True,
+        callback: Callable[..., Any] | None = None,
+        timeout: Any = PV_DEFAULT_TIMEOUT,
+        notify: bool | None = None,
+        data_type: DataType = None,
+        data_count: int | None = None,
+    ) -> Any:
+        """Write a value.
+
+        Parameters
+        ----------
+        data : str, int, float, sequence of these, or array
+            Bytes-like objects hold elements in big-endian order.
+        wait : bool, optional
+            Wait until the server has done what the write sets off.
+        callback : callable, optional
+            Called with the answer when that is so, as for :meth:`read`.
+        timeout : float or None, optional
+            Seconds to wait for the connection, and again for the answer; None waits forever.
+        notify : bool, optional
+            Ask for an answer; by default if somebody waits for it.
+        data_type, data_count : optional
+            The native type, or STRING for text, and the length of `data` by default.
+
+        Returns
+        -------
+        WriteNotifyResponse or Request or None
+            Without `wait` what will be ``done`` later; None if nobody waits and no answer is asked for.
+
+        Raises
+        ------
+        CaprotoTimeoutError, ErrorResponseReceived
+            As for :meth:`read`.
+        """
+        raise NotImplementedError
+
+    def go_idle(self) -> Any:
+        """Close the channel until it is used again, unless there are subscriptions."""
+        raise NotImplementedError
+
+    def unsubscribe_all(self) -> Any:
+        """Clear all subscriptions."""
+        raise NotImplementedError
+
+    def time_since_last_heard(self, timeout: Any = PV_DEFAULT_TIMEOUT) -> float:
+        """Seconds since its server gave a sign of life.
+
+        Threads first wait for the connection; a coroutine has CaprotoValueError while there is none.
+        """
+        raise NotImplementedError
+
     # Requests; the caller holds the driver
 
     def _send_read(
@@ -270,17 +385,89 @@ class ContextBase:
     _pv_class: ClassVar[type[PVBase]]
     driver: Any
 
-    def __init__(self, timeout: float | None) -> None:
+    def __init__(
+        self,
+        broadcaster: Any = None,
+        *,
+        timeout: float | None = 2.0,
+        host_name: str | None = None,
+        client_name: str | None = None,
+        max_workers: int = 1,
+    ) -> None:
+        """Take what is to be shared, and what servers are told.
+
+        Parameters
+        ----------
+        broadcaster : SharedBroadcaster, optional
+            Sockets to share with other contexts.
+        timeout : float or None, optional
+            Seconds that methods of its PVs wait by default; None waits forever.
+        host_name, client_name : str, optional
+            What servers are told; the names of this machine and user by default.
+        max_workers : int, optional
+            Threads that run callbacks.  Callbacks of one subscription never run at the same time.  Historical where
+            an event loop runs them.
+        """
         self.timeout = timeout
         self.pvs: dict[tuple[str, int], Any] = {}
+        self.broadcaster = broadcaster
+        self._disconnected = False
+        if broadcaster is None:
+            self.driver = self._new_driver(max_workers, host_name=host_name, client_name=client_name)
+        else:
+            self.driver = broadcaster.driver
+
+    def _new_driver(self, max_workers: int, **settings: Any) -> Driver:
+        raise NotImplementedError
 
     def now(self) -> float:
         """The time of the driver's clock, in seconds."""
-        raise NotImplementedError
+        return float(self.driver.now())
+
+    # What a skin adds
 
     def call(self, func: Callable[..., Any], *args: Any, pv: PVBase | None = None) -> None:
         """Have a function of the user called, in the order of these calls."""
         raise NotImplementedError
+
+    def get_pvs(
+        self,
+        *names: str,
+        priority: int = 0,
+        connection_state_callback: Callable[..., Any] | None = None,
+        access_rights_callback: Callable[..., Any] | None = None,
+        timeout: Any = CONTEXT_DEFAULT_TIMEOUT,
+    ) -> Any:
+        """Return PVs, which are searched and connected from now on; those known already are returned again.
+
+        Parameters
+        ----------
+        *names : str
+        priority : int, optional
+            Of the circuit, 0 to 99.
+        connection_state_callback : callable, optional
+            Called with ``(pv, "connected")`` and ``(pv, "disconnected")``.
+        access_rights_callback : callable, optional
+            Called with ``(pv, AccessRights)``.  Both may be coroutine functions where an event loop runs them.
+        timeout : float or None, optional
+            Seconds that their methods wait by default.
+        executor : concurrent.futures.Executor, optional
+            Threads only: where their callbacks run.  PVs with executors of their own do not delay the callbacks of
+            others.
+        """
+        raise NotImplementedError
+
+    def disconnect(self) -> Any:
+        """Close all channels, and unless they are shared all sockets; end all threads or tasks, which is waited for.
+
+        Parameters
+        ----------
+        wait : bool, optional
+            Threads only: whether to wait for callbacks that run.
+        """
+        raise NotImplementedError
+
+    # What it shares
 
     def _check_names(self, names: Iterable[Any]) -> None:
         for name in names:

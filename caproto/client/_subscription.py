@@ -177,6 +177,11 @@ class SubscriptionBase(CallbackHandler):
 
         A function that is added while updates already arrive is called with the most recent one at once.
 
+        Parameters
+        ----------
+        func : callable
+            Where an event loop runs it, it may be a coroutine function.
+
         Returns
         -------
         int
@@ -193,6 +198,11 @@ class SubscriptionBase(CallbackHandler):
 
     def add_block_callback(self, func: Callable[[Any, Block], Any]) -> int:
         """Call ``func(subscription, block)`` once for each portion of updates that arrives; for high rates.
+
+        Parameters
+        ----------
+        func : callable
+            As for :meth:`add_callback`.
 
         Returns
         -------
@@ -218,6 +228,14 @@ class SubscriptionBase(CallbackHandler):
         if self.error is not None:
             self.pv.context.call(func, self, self.error, pv=self.pv)
         return token
+
+    def remove_callback(self, token: int) -> Any:
+        """Call a function no more; without any, updates are no longer asked for."""
+        raise NotImplementedError
+
+    def clear(self) -> Any:
+        """Remove all callbacks, end all iterators, and ask for updates no longer."""
+        raise NotImplementedError
 
     def _reform(self, now: float) -> None:
         """Begin, end, or change the form of what is received, as the callbacks ask for."""

@@ -88,11 +88,9 @@ class Subscription(SubscriptionBase):
         self.again: list[Any] = []
 
     def remove_callback(self, token: int) -> None:
-        """Call a function no more; without any, updates are no longer asked for."""
         self._remove(token)
 
     def clear(self) -> None:
-        """Remove all callbacks, and ask for updates no longer."""
         self._clear()
 
 
@@ -118,19 +116,9 @@ class PV(PVBase):
         return done, lambda request: done.release()
 
     def wait_for_search(self, *, timeout: Any = PV_DEFAULT_TIMEOUT) -> None:
-        """Wait until some server says that it has the PV; CaprotoTimeoutError if none does in time."""
         self._wait_until("when_found", timeout)
 
     def wait_for_connection(self, *, timeout: Any = PV_DEFAULT_TIMEOUT) -> None:
-        """Wait until the PV is connected.
-
-        Raises
-        ------
-        CaprotoTimeoutError
-            Says how far it came.
-        ErrorResponseReceived
-            If the server that has the record refuses the channel.
-        """
         if not self.connected:
             self._wait_until("when_connected", timeout)
 
@@ -153,35 +141,6 @@ class PV(PVBase):
         data_count: int | None = None,
         notify: bool = True,
     ) -> Any:
-        """Read the value.
-
-        Parameters
-        ----------
-        wait : bool, optional
-            Wait for the answer and return it.
-        callback : callable, optional
-            Called with the answer, in an executor.
-        timeout : float or None, optional
-            Seconds to wait for the connection, and again for the answer; None waits forever.
-        data_type : {'native', 'status', 'time', 'graphic', 'control'}, ChannelType or int, optional
-            The native type by default.
-        data_count : int, optional
-            Number of elements; as many as there are by default.
-        notify : bool, optional
-            Use READ_NOTIFY; the alternative is an obsolete command.
-
-        Returns
-        -------
-        ReadNotifyResponse or Request
-            With ``data`` and ``metadata``; without `wait` what will be ``done`` later.
-
-        Raises
-        ------
-        CaprotoTimeoutError
-            Names the PV, its server, and what was waited for.
-        ErrorResponseReceived
-            What the server said.
-        """
         return self._ask(
             lambda on_done: self._send_read(data_type, data_count, notify, on_done), wait, callback, timeout
         )
@@ -197,33 +156,6 @@ class PV(PVBase):
         data_type: DataType = None,
         data_count: int | None = None,
     ) -> Any:
-        """Write a value.
-
-        Parameters
-        ----------
-        data : str, int, float, sequence of these, or array
-            Bytes-like objects hold elements in big-endian order.
-        wait : bool, optional
-            Wait until the server has done what the write sets off.
-        callback : callable, optional
-            Called with the answer when that is so.
-        timeout : float or None, optional
-            Seconds to wait for the connection, and again for the answer; None waits forever.
-        notify : bool, optional
-            Ask for an answer; by default if somebody waits for it.
-        data_type, data_count : optional
-            The native type, or STRING for text, and the length of `data` by default.
-
-        Returns
-        -------
-        WriteNotifyResponse or Request or None
-            Without `wait` what will be ``done`` later; None if nobody waits and no answer is asked for.
-
-        Raises
-        ------
-        CaprotoTimeoutError, ErrorResponseReceived
-            As for :meth:`read`.
-        """
         if notify is None:
             notify = wait or callback is not None
         if not notify:
@@ -258,19 +190,16 @@ class PV(PVBase):
         return self._wait(request, done, timeout) if wait else request
 
     def go_idle(self) -> None:
-        """Close the channel until it is used again, unless there are subscriptions."""
         with self.context.driver:
             self._rest()
 
     def unsubscribe_all(self) -> None:
-        """Clear all subscriptions."""
         with self.context.driver:
             for subscription in self.subscriptions.values():
                 subscription.clear()
 
     @ensure_connected
     def time_since_last_heard(self, timeout: Any = PV_DEFAULT_TIMEOUT) -> float:
-        """Seconds since its server gave a sign of life."""
         return self._time_since_last_heard()
 
 
@@ -297,49 +226,18 @@ class SharedBroadcaster:
 
 
 class Context(ContextBase):
-    """PVs with common sockets, threads and connections.  Use it in a ``with`` statement, or call :meth:`disconnect`.
-
-    Parameters
-    ----------
-    broadcaster : SharedBroadcaster, optional
-        Sockets and thread to share with other contexts.
-    timeout : float or None, optional
-        Seconds that methods of its PVs wait by default; None waits forever.
-    host_name, client_name : str, optional
-        What servers are told; the names of this machine and user by default.
-    max_workers : int, optional
-        Threads that run callbacks.  Callbacks of one subscription never run at the same time.
-    """
+    """PVs with common sockets, threads and connections.  Use it in a ``with`` statement, or call :meth:`disconnect`."""
 
     _pv_class: ClassVar[type[PVBase]] = PV
 
-    def __init__(
-        self,
-        broadcaster: SharedBroadcaster | None = None,
-        *,
-        timeout: float | None = 2.0,
-        host_name: str | None = None,
-        client_name: str | None = None,
-        max_workers: int = 1,
-    ) -> None:
-        super().__init__(timeout)
-        self.broadcaster = broadcaster
-        self._disconnected = False
-        if broadcaster is None:
-            self.driver: ThreadingDriver = ThreadingDriver(
-                max_workers=max_workers, host_name=host_name, client_name=client_name
-            )
-        else:
-            self.driver = broadcaster.driver
+    def _new_driver(self, max_workers: int, **settings: Any) -> ThreadingDriver:
+        return ThreadingDriver(max_workers=max_workers, **settings)
 
     def __enter__(self) -> Context:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
         self.disconnect()
-
-    def now(self) -> float:
-        return self.driver.now()
 
     def check(self) -> None:
         """Raise ContextDisconnectedError if the context was closed."""
@@ -358,22 +256,6 @@ class Context(ContextBase):
         timeout: Any = CONTEXT_DEFAULT_TIMEOUT,
         executor: Executor | None = None,
     ) -> list[PV]:
-        """Return PVs, which are searched and connected from now on; those known already are returned again.
-
-        Parameters
-        ----------
-        *names : str
-        priority : int, optional
-            Of the circuit, 0 to 99.
-        connection_state_callback : callable, optional
-            Called with ``(pv, "connected")`` and ``(pv, "disconnected")``.
-        access_rights_callback : callable, optional
-            Called with ``(pv, AccessRights)``.
-        timeout : float or None, optional
-            Seconds that their methods wait by default.
-        executor : concurrent.futures.Executor, optional
-            Where their callbacks run.  PVs with executors of their own do not delay the callbacks of others.
-        """
         with self.driver:
             self.check()
             pvs = self._get_pvs(names, priority, connection_state_callback, access_rights_callback, timeout)
@@ -387,7 +269,6 @@ class Context(ContextBase):
         return self.driver.engine.links.get((address, priority))
 
     def disconnect(self, *, wait: bool = True) -> None:
-        """Close all channels and end all threads; with `wait` also wait for callbacks that run."""
         if self._disconnected:
             return
         self._disconnected = True
