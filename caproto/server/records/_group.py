@@ -347,7 +347,7 @@ class RecordFieldGroup(PVGroup, metaclass=_FieldAttributes):
                 continue
             value = told(self.parent, *arguments)
             strings = getattr(field, "enum_strings", ())
-            if isinstance(value, int) and value < len(strings):
+            if isinstance(value, int) and 0 <= value < len(strings):
                 value = strings[value]
             if value is not None and field.value != value:
                 await field.write(value, verify_value=False, update_fields=False)
