@@ -18,7 +18,7 @@ from .._layout import CHAR, EPICS_EPOCH_SECONDS, INT, LAYOUTS, LONG, NATIVES
 if TYPE_CHECKING:
     from .base import ChannelData
 
-__all__ = ["Encoded", "View", "ViewKey", "epics_now", "header", "header_fields"]
+__all__ = ["Encoded", "View", "ViewKey", "epics_now", "header"]
 
 _NORMAL = 1
 _READ_NOTIFY = 15
@@ -61,15 +61,9 @@ class ViewKey(NamedTuple):
 
 def header(command: int, size: int, data_type: int, count: int, first: int) -> tuple[bytes, bytes]:
     """Return what stands in front of and behind the second parameter of a header (section 2)."""
-    size, data_type, count, extension = header_fields(size, data_type, count)
-    return _HEADER.pack(command, size, data_type, count, first), extension
-
-
-def header_fields(size: int, data_type: int, count: int) -> tuple[int, int, int, bytes]:
-    """Return payload size, type and count as the short header has them, and the extension of it (section 2)."""
     if size >= 0xFFFF - 7 or count >= 0xFFFF:
-        return 0xFFFF, data_type, 0, _LARGE.pack(size, count)
-    return size, data_type, count, b""
+        return _HEADER.pack(command, 0xFFFF, data_type, 0, first), _LARGE.pack(size, count)
+    return _HEADER.pack(command, size, data_type, count, first), b""
 
 
 class View:

@@ -31,6 +31,7 @@ from ._output import Output
 if TYPE_CHECKING:
     from .._data import ChannelData
     from ._engine import ServerEngine
+    from ._names import Target
 
 __all__ = ["ServerCircuit"]
 
@@ -43,7 +44,9 @@ MAX_JOBS = 1000
 LAST_COMMAND = 27
 _NUMBER = struct.Struct(">I").pack
 _SHORT = struct.Struct(">HHHHII").pack
-_CREATED = struct.Struct(">HHHHIIHHHHII").pack
+#: Two headers of 16 bytes, the first half of each as a number.
+_CREATED = struct.Struct(">QIIQII").pack
+_ACCESS_RIGHTS = 22 << 48
 _UNKNOWN_CID = 0xFFFFFFFF
 _VERSION_HELLO = bytes(ca.VersionResponse(DEFAULT_PROTOCOL_VERSION))
 
@@ -72,7 +75,7 @@ class ServerCircuit:
     closing : bool
         The connection is to be closed when everything was sent.
     channels : dict
-        By SID.
+        Those that are in use, by SID.
     host_name, client_name : str
         What the client says of itself.
     """
@@ -85,6 +88,8 @@ class ServerCircuit:
         self.patience = patience
         self.output = Output(engine.budget, wake)
         self.channels: dict[int, Channel] = {}
+        # CID, target and rights of channels that were made and no more, by SID: most of a large client's at its start.
+        self.unused: dict[int, tuple[int, Target, int]] = {}
         self.waiting: deque[Any] = deque()
         self.jobs = 0
         self.host_name = self.client_name = ""
@@ -99,7 +104,7 @@ class ServerCircuit:
         self.output.send(_VERSION_HELLO)
 
     def __repr__(self) -> str:
-        return f"<ServerCircuit {self.client_name}@{self.host_name} {self.address} channels={len(self.channels)}>"
+        return f"<ServerCircuit {self.client_name}@{self.host_name} {self.address} channels={self.channel_count}>"
 
     # Bytes in -----------------------------------------------------------------------------------
 
@@ -191,6 +196,7 @@ class ServerCircuit:
         self.engine.circuits.discard(self)
         for channel in list(self.channels.values()):
             self._forget(channel)
+        self.unused.clear()
         self.waiting.clear()
         self.output.clear()
 
@@ -212,7 +218,7 @@ class ServerCircuit:
         self.minor = min(frame._data_count, DEFAULT_PROTOCOL_VERSION) or self.minor
 
     def _name(self, frame: Any) -> None:
-        if self.channels:
+        if self.channel_count:
             self._refuse(frame, _UNKNOWN_CID, CAStatus.ECA_INTERNAL, "a name comes before the first channel")
         elif not 0 < frame._payload_size <= 512 or frame._limit or 0 not in bytes(frame._payload):
             self.close("a name has to be 1 to 511 characters and a NUL", frame)
@@ -240,18 +246,38 @@ class ServerCircuit:
     def _create(self, frame: Any) -> None:
         if not frame._payload_size or frame._limit:
             return  # as rsrv
+        # Clients make thousands of channels at a time: what all of them need stands here in one piece.
         cid = frame._parameter1
         engine = self.engine
         target = engine.names.find(frame._payload)
         if target is None:
             self.output.send(_SHORT(26, 0, 0, 0, cid, 0))
             return
-        rights = self._rights(target.data)
+        rights = int(target.data.check_access(self.host_name, self.client_name))
+        if engine.access is not None:
+            rights &= self._granted(target.data)
         sid = engine.new_sid()
-        self.channels[sid] = Channel(sid, cid, target, rights)
+        self.unused[sid] = (cid, target, rights)
         # ACCESS_RIGHTS and the answer to CREATE_CHAN (section 3.4).
-        size, data_type, count = target.size, target.data_type, target.count
-        self.output.send(_CREATED(22, 0, 0, 0, cid, rights, 18, size, data_type, count, cid, sid) + target.extension)
+        self.output.send(_CREATED(_ACCESS_RIGHTS, cid, rights, target.head, cid, sid) + target.extension)
+
+    def channel(self, sid: int) -> Channel | None:
+        """The channel with a SID, which is about to be used."""
+        found = self.channels.get(sid)
+        if found is None and sid in self.unused:
+            found = self.channels[sid] = Channel(sid, *self.unused.pop(sid))
+        return found
+
+    def all_channels(self) -> list[Channel]:
+        """Every channel."""
+        for sid in list(self.unused):
+            self.channel(sid)
+        return list(self.channels.values())
+
+    @property
+    def channel_count(self) -> int:
+        """Number of channels."""
+        return len(self.channels) + len(self.unused)
 
     def _forget(self, channel: Channel) -> None:
         self.channels.pop(channel.sid, None)
@@ -267,16 +293,15 @@ class ServerCircuit:
         self._forget(channel)
         self.output.send(bytes(ca.ClearChannelResponse(channel.sid, frame._parameter2)))
 
-    def _rights(self, data: ChannelData) -> int:
-        rights = int(data.check_access(self.host_name, self.client_name))
-        access = self.engine.access
-        if access is None:
-            return rights
-        return rights & access.rights(data, self.host_name, self.address[0], self.client_name)
+    def _granted(self, data: ChannelData) -> int:
+        assert self.engine.access is not None
+        return self.engine.access.rights(data, self.host_name, self.address[0], self.client_name)
 
     def refresh_access(self, channel: Channel) -> None:
         """Look again what the client may do with a channel; tell it if that changed."""
-        rights = self._rights(channel.data)
+        rights = int(channel.data.check_access(self.host_name, self.client_name))
+        if self.engine.access is not None:
+            rights &= self._granted(channel.data)
         if rights == channel.rights:
             return
         channel.rights = rights
@@ -298,7 +323,7 @@ class ServerCircuit:
         self._request(frame)
 
     def _request(self, frame: Any) -> None:
-        channel = self.channels.get(frame._parameter1)
+        channel = self.channel(frame._parameter1)
         if channel is None:
             text = f"no channel has the sid {frame._parameter1}"
             self._refuse(frame, _UNKNOWN_CID, CAStatus.ECA_INTERNAL, text)

@@ -90,7 +90,7 @@ class ServerEngine:
         sid = next(self._numbers)
         if sid > LAST_SID:  # once around: channels of long ago may still have theirs
             sid &= LAST_SID
-            while any(sid in circuit.channels for circuit in self.circuits):
+            while any(sid in circuit.channels or sid in circuit.unused for circuit in self.circuits):
                 sid = next(self._numbers) & LAST_SID
         return sid
 
@@ -141,11 +141,11 @@ class ServerEngine:
     def refresh_access(self, data: ChannelData | None = None) -> None:
         """Look again what clients may do with a PV, or with all, and tell those for whom it changed (section 7)."""
         for circuit in self.circuits:
-            for channel in list(circuit.channels.values()):
+            for channel in circuit.all_channels():
                 if data is None or channel.data is data:
                     circuit.refresh_access(channel)
 
     @property
     def channel_count(self) -> int:
         """Number of channels of all clients."""
-        return sum(len(circuit.channels) for circuit in self.circuits)
+        return sum(circuit.channel_count for circuit in self.circuits)

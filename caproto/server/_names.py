@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from .._commands._base import read_text
 from .._data.subscription import Deadband, Decimation, Gate, Sync
-from .._data.view import View, ViewKey, header_fields
+from .._data.view import View, ViewKey, header
 from .._errors import CaprotoKeyError, CaprotoValueError
 from .._filters import ChannelFilter, RecordModifiers, parse_channel_filter, parse_record_field
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Names", "Target", "find", "knows"]
 
+_CREATE_CHAN = 18
 _PLAIN = ViewKey()
 _NO_FILTER = ChannelFilter(None, None, None, None)
 
@@ -37,11 +38,11 @@ class Target:
 
     Attributes
     ----------
-    size, data_type, count, extension
-        What the header of an answer to CREATE_CHAN says of type and length (section 2).
+    head, extension
+        How the header of an answer to CREATE_CHAN begins, as a number, and its extension (section 2).
     """
 
-    __slots__ = ("count", "data", "data_type", "every", "extension", "filters", "name", "size", "view")
+    __slots__ = ("data", "every", "extension", "filters", "head", "name", "view")
 
     def __init__(
         self, name: str, data: ChannelData, view: View, filters: ChannelFilter = _NO_FILTER, every: int = 0
@@ -51,7 +52,8 @@ class Target:
         self.view = view
         self.filters = filters
         self.every = every
-        self.size, self.data_type, self.count, self.extension = header_fields(0, view.native_type, view.native_count)
+        front, self.extension = header(_CREATE_CHAN, 0, view.native_type, view.native_count, 0)
+        self.head = int.from_bytes(front[:8], "big")
 
     def gates(self) -> tuple[Gate, ...]:
         """Return the filters of updates for a new subscription."""

@@ -496,7 +496,7 @@ def test_a_client_that_leaves_while_a_hook_runs(client: Client, loop: Loop, engi
 def test_without_rights(client: Client, pvdb: Any) -> None:
     pvdb["guarded"].rights = AccessRights(0)
     sid = client.create("guarded")
-    assert client.circuit.channels[sid].rights == 0
+    assert client.circuit.channel(sid).rights == 0
     answers = client.ask(
         ca.ReadNotifyRequest(6, 1, sid, 1), ca.WriteNotifyRequest((1.0,), 6, 1, sid, 2),
         ca.WriteRequest((1.0,), 6, 1, sid, 1),
