@@ -10,11 +10,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any, ClassVar
 
 from .._callbacks import adapt_old_callback_signature
-from .._errors import CaprotoError, CaprotoRuntimeError, CaprotoValueError
+from .._errors import CaprotoError, CaprotoRuntimeError
 from ._async_driver import AsyncDriver
 from ._channel import Request
 from ._consumers import Blocks, Consumer, Events, Updates
-from ._facade import CONTEXT_DEFAULT_TIMEOUT, PV_DEFAULT_TIMEOUT, BatchBase, ContextBase, PVBase
+from ._facade import CONTEXT_DEFAULT_TIMEOUT, PV_DEFAULT_TIMEOUT, BatchBase, BroadcasterBase, ContextBase, PVBase
 from ._subscription import SubscriptionBase
 from ._types import DataType
 
@@ -131,15 +131,14 @@ class Subscription(SubscriptionBase):
             self._remove(token)
 
     async def clear(self) -> None:
-        with self.pv.context.driver:
-            self.end()
-            self._clear()
+        self._clear()
 
-    def end(self) -> None:
-        """End all who take updates themselves."""
-        for consumer in self._alive():
-            self._close(consumer)
-        self._filled.clear()
+    def _clear(self) -> None:
+        with self.pv.context.driver:
+            for consumer in self._alive():
+                self._close(consumer)
+            self._filled.clear()
+            super()._clear()
 
     # Iterators
 
@@ -294,12 +293,9 @@ class PV(PVBase):
         data_type: DataType = None,
         data_count: int | None = None,
     ) -> Any:
-        if notify is None:
-            notify = wait or callback is not None
-        if not notify and callback is not None:
-            raise CaprotoValueError(f"{self.name}: a write without notification has no answer to call back with")
+        notify = asks = self._notifies(notify, wait, callback)
         found = await self._ask(
-            lambda on_done: self._send_write(data, data_type, data_count, bool(notify), on_done),
+            lambda on_done: self._send_write(data, data_type, data_count, asks, on_done),
             wait and notify,
             callback,
             timeout if notify else None,
@@ -335,7 +331,7 @@ class PV(PVBase):
         return self._time_since_last_heard()
 
 
-class AsyncBroadcaster:
+class AsyncBroadcaster(BroadcasterBase):
     """Sockets that several contexts share; ``async with SharedBroadcaster() as broadcaster: ...``.
 
     Parameters
@@ -365,11 +361,6 @@ class AsyncBroadcaster:
     async def disconnect(self) -> None:
         """Close all sockets and end all tasks; ends when that is done."""
         await self.driver.stop()
-
-    def time_since_last_heard(self) -> dict[tuple[str, int], float]:
-        """Seconds since the last beacon of each server, by address."""
-        now = self.driver.now()
-        return {address: now - heard for address, heard in self.driver.engine.discovery.last_beacon.items()}
 
 
 class AsyncContext(ContextBase):
@@ -435,10 +426,6 @@ class AsyncContext(ContextBase):
         """
         return Events(context or self, pv_names, data_type)
 
-    def get_circuit_manager(self, address: tuple[str, int], priority: int) -> Any:
-        """Return the connection to a server, or None."""
-        return self.driver.engine.links.get((address, priority))
-
     async def disconnect(self) -> None:
         self._leave()
         if self.broadcaster is None:
@@ -448,11 +435,7 @@ class AsyncContext(ContextBase):
         if not self._disconnected:
             self._disconnected = True
             with self.driver:
-                for pv in self.pvs.values():
-                    for subscription in pv.subscriptions.values():
-                        subscription.end()
-                        subscription._clear()
-                    self.driver.engine.close(pv.engine_channel)
+                self._close_channels()
 
 
 class Batch(BatchBase):

@@ -14,7 +14,15 @@ from ._engine import ClientEngine
 from ._subscription import CallbackHandler, SubscriptionBase
 from ._types import DataType, default_count, resolve_type, write_type
 
-__all__ = ["CONTEXT_DEFAULT_TIMEOUT", "PV_DEFAULT_TIMEOUT", "BatchBase", "ContextBase", "Driver", "PVBase"]
+__all__ = [
+    "CONTEXT_DEFAULT_TIMEOUT",
+    "PV_DEFAULT_TIMEOUT",
+    "BatchBase",
+    "BroadcasterBase",
+    "ContextBase",
+    "Driver",
+    "PVBase",
+]
 
 
 class _Default:
@@ -342,6 +350,14 @@ class PVBase:
         except (CaprotoValueError, CaprotoTypeError) as error:
             raise type(error)(f"{self.name}: {error}") from error
 
+    def _notifies(self, notify: bool | None, wait: bool, callback: Callable[..., Any] | None) -> bool:
+        """Whether a write asks for an answer: if nothing is said, when somebody waits for it."""
+        if notify is None:
+            return wait or callback is not None
+        if not notify and callback is not None:
+            raise CaprotoValueError(f"{self.name}: a write without notification has no answer to call back with")
+        return notify
+
     def _callback(self, callback: Callable[..., Any]) -> Callable[[Request], object]:
         """Return what calls a function of the user with the answer to a request."""
 
@@ -368,6 +384,22 @@ class PVBase:
     def _use(self, now: float) -> None:
         """Look for the channel again if it rests."""
         self.context.driver.engine.rouse(self.engine_channel, now)
+
+
+class BroadcasterBase:
+    """What several contexts share.
+
+    Attributes
+    ----------
+    driver : Driver
+    """
+
+    driver: Any
+
+    def time_since_last_heard(self) -> dict[tuple[str, int], float]:
+        """Seconds since the last beacon of each server, by address."""
+        with self.driver as now:
+            return {address: now - heard for address, heard in self.driver.engine.discovery.last_beacon.items()}
 
 
 class ContextBase:
@@ -468,6 +500,17 @@ class ContextBase:
         raise NotImplementedError
 
     # What it shares
+
+    def get_circuit_manager(self, address: tuple[str, int], priority: int) -> Any:
+        """Return the connection to a server, or None."""
+        return self.driver.engine.links.get((address, priority))
+
+    def _close_channels(self) -> None:
+        """End all subscriptions and close all channels, for a driver that others may go on using."""
+        for pv in self.pvs.values():
+            for subscription in pv.subscriptions.values():
+                subscription._clear()
+            self.driver.engine.close(pv.engine_channel)
 
     def _check_names(self, names: Iterable[Any]) -> None:
         for name in names:

@@ -23,7 +23,14 @@ from typing import Any, ClassVar
 from .._constants import MAX_ID, RESPONSIVENESS_TIMEOUT, SEARCH_MAX_DATAGRAM_BYTES, STALE_SEARCH_EXPIRATION
 from .._errors import CaprotoError, CaprotoTimeoutError
 from ..client import Request
-from ..client._facade import CONTEXT_DEFAULT_TIMEOUT, PV_DEFAULT_TIMEOUT, BatchBase, ContextBase, PVBase
+from ..client._facade import (
+    CONTEXT_DEFAULT_TIMEOUT,
+    PV_DEFAULT_TIMEOUT,
+    BatchBase,
+    BroadcasterBase,
+    ContextBase,
+    PVBase,
+)
 from ..client._subscription import CallbackHandler, SubscriptionBase
 from ..client._types import DataType
 from ._driver import ThreadingDriver
@@ -116,19 +123,19 @@ class PV(PVBase):
         return done, lambda request: done.release()
 
     def wait_for_search(self, *, timeout: Any = PV_DEFAULT_TIMEOUT) -> None:
-        self._wait_until("when_found", timeout)
+        self._wait_until(self.context.driver.engine.when_found, timeout)
 
     def wait_for_connection(self, *, timeout: Any = PV_DEFAULT_TIMEOUT) -> None:
         if not self.connected:
-            self._wait_until("when_connected", timeout)
+            self._wait_until(self.context.driver.engine.when_connected, timeout)
 
-    def _wait_until(self, what: str, timeout: Any) -> None:
+    def _wait_until(self, when: Callable[..., Request], timeout: Any) -> None:
         timeout = self._seconds(timeout)
         done, signal = self._signal()
         with self.context.driver as now:
             self.context.check()
             self._use(now)
-            request = getattr(self.context.driver.engine, what)(self.engine_channel, signal)
+            request = when(self.engine_channel, signal)
         self._wait(request, done, timeout)
 
     def read(
@@ -156,11 +163,7 @@ class PV(PVBase):
         data_type: DataType = None,
         data_count: int | None = None,
     ) -> Any:
-        if notify is None:
-            notify = wait or callback is not None
-        if not notify:
-            if callback is not None:
-                raise ValueError(f"{self.name}: a write without notification has no answer to call back with")
+        if not self._notifies(notify, wait, callback):
             self.wait_for_connection(timeout=timeout)
             with self.context.driver:
                 self._send_write(data, data_type, data_count, False, None)
@@ -203,7 +206,7 @@ class PV(PVBase):
         return self._time_since_last_heard()
 
 
-class SharedBroadcaster:
+class SharedBroadcaster(BroadcasterBase):
     """Sockets and a thread that several contexts share.
 
     Parameters
@@ -214,11 +217,6 @@ class SharedBroadcaster:
 
     def __init__(self, *, registration_retry_time: float = 10.0, **settings: Any) -> None:
         self.driver = ThreadingDriver(**settings)
-
-    def time_since_last_heard(self) -> dict[tuple[str, int], float]:
-        """Seconds since the last beacon of each server, by address."""
-        with self.driver as now:
-            return {address: now - heard for address, heard in self.driver.engine.discovery.last_beacon.items()}
 
     def disconnect(self, *, wait: bool = True) -> None:
         """Close all sockets and end all threads."""
@@ -264,10 +262,6 @@ class Context(ContextBase):
                     pv.executor = executor
         return pvs
 
-    def get_circuit_manager(self, address: tuple[str, int], priority: int) -> Any:
-        """Return the connection to a server, or None."""
-        return self.driver.engine.links.get((address, priority))
-
     def disconnect(self, *, wait: bool = True) -> None:
         if self._disconnected:
             return
@@ -276,10 +270,7 @@ class Context(ContextBase):
             self.driver.stop(wait=wait)
             return
         with contextlib.suppress(CaprotoTimeoutError), self.driver:
-            for pv in self.pvs.values():
-                for subscription in pv.subscriptions.values():
-                    subscription.clear()
-                self.driver.engine.close(pv.engine_channel)
+            self._close_channels()
 
 
 class Batch(BatchBase):

@@ -88,6 +88,13 @@ async def writes_with_and_without_notification(client: Adapter, ioc: Ioc) -> Non
     assert list((await client.read(state)).data) == [1]
 
 
+@scenario({CONTEXT, RESPONSES})
+async def a_write_without_notification_has_nobody_to_call_back(client: Adapter, ioc: Ioc) -> None:
+    (pv,) = await client.connect("ioc:longout")
+    with pytest.raises(ca.CaprotoValueError, match="ioc:longout: a write without notification has no answer"):
+        await client.write(pv, 11, notify=False, callback=print)
+
+
 @scenario({RESPONSES})
 async def a_refused_write_raises_what_the_server_says(client: Adapter, ioc: Ioc) -> None:
     (pv,) = await client.connect("ioc:readonly")
