@@ -143,9 +143,7 @@ class SubscriptionBase(CallbackHandler):
         super().__init__(pv)
         self.data_type, self.data_count = data_type, data_count
         self.low, self.high, self.to, self.mask = low, high, to, mask
-        self.monitor = Monitor(
-            self, data_type, data_count, low=low, high=high, to=to, mask=mask, limit=limit
-        )  # fmt: skip
+        self.monitor = Monitor(self, data_type, data_count, low=low, high=high, to=to, mask=mask, limit=limit)
         self.error: CaprotoError | None = None
         self.most_recent_response: Any = None
         self.block_callbacks: dict[int, Callable[..., Any]] = {}

@@ -124,9 +124,7 @@ def metadata_dict(ftype: int, metadata: Any) -> dict[str, Any]:
     if "timestamp" in found:
         stamp = metadata.stamp
         seconds, nanoseconds = stamp.secondsSinceEpoch + EPICS_EPOCH_SECONDS, stamp.nanoSeconds
-        found.update(
-            timestamp=seconds + nanoseconds // 1000 * 1e-6, posixseconds=seconds, nanoseconds=nanoseconds
-        )  # fmt: skip
+        found.update(timestamp=seconds + nanoseconds // 1000 * 1e-6, posixseconds=seconds, nanoseconds=nanoseconds)
     if "units" in found:
         found["units"] = _text(found["units"])
     if native_type(ftype) == CHAR:

@@ -203,9 +203,7 @@ def camonitor(
     def show(pvname: str, char_value: Any, timestamp: float | None, **_: Any) -> None:
         write(f"{pvname:.32s} {format_time(timestamp)} {char_value}")
 
-    pv = _get_pv(
-        pvname, context=context, connect=True, timeout=connection_timeout, monitor_delta=monitor_delta
-    )  # fmt: skip
+    pv = _get_pv(pvname, context=context, connect=True, timeout=connection_timeout, monitor_delta=monitor_delta)
     if pv.connected:
         pv.get()
         pv.add_callback(show if callback is None else callback, index=_MONITOR_INDEX)
