@@ -41,6 +41,8 @@ logger = logging.getLogger("caproto.server")
 UNTRUSTED_PAYLOAD = 128 * 1024 * 1024
 #: Requests of one client that may wait for hooks.
 MAX_JOBS = 1000
+#: Channels and subscriptions of one client; who wants more is no client, but eats memory.
+MAX_OBJECTS = 1_000_000
 LAST_COMMAND = 27
 _NUMBER = struct.Struct(">I").pack
 _SHORT = struct.Struct(">HHHHII").pack
@@ -92,6 +94,7 @@ class ServerCircuit:
         self.unused: dict[int, tuple[int, Target, int]] = {}
         self.waiting: deque[Any] = deque()
         self.jobs = 0
+        self.subscriptions = 0
         self.host_name = self.client_name = ""
         self.priority = 0
         self.minor = 0
@@ -135,6 +138,11 @@ class ServerCircuit:
             return
         if self._parser.error is not None and not frames:
             self.close(str(self._parser.error))
+            return
+        if frames and len(self.unused) + len(self.channels) + self.subscriptions > MAX_OBJECTS:
+            # As rsrv when it has no memory left.
+            self._refuse(frames[0], _UNKNOWN_CID, CAStatus.ECA_ALLOCMEM, "too many channels and subscriptions")
+            self.close(f"more than {MAX_OBJECTS} channels and subscriptions")
             return
         if self.waiting:
             self.waiting.extend(frames)
@@ -284,6 +292,7 @@ class ServerCircuit:
         for subscription in channel.subscriptions:
             channel.data.detach(subscription)
             self.output.discard(subscription)
+        self.subscriptions -= len(channel.subscriptions)
         channel.subscriptions = ()
         self.jobs -= len(channel.jobs)
         channel.jobs = ()
@@ -404,6 +413,7 @@ class ServerCircuit:
 
     def end(self, channel: Channel, subscription: Subscription) -> None:
         """Cancel a subscription and confirm it (section 3.7)."""
+        self.subscriptions -= 1
         channel.data.detach(subscription)
         self.output.discard(subscription)
         front, end = header(1, 0, subscription.data_type, subscription.data_count, channel.sid)

@@ -210,6 +210,7 @@ def subscribe(circuit: ServerCircuit, channel: Channel, frame: Any) -> None:
             channel.view, data_type, count, mask, circuit.output, number, channel.target.gates()
         )
         channel.add(subscription)
+        circuit.subscriptions += 1
         circuit.begin(channel, subscription)
 
 

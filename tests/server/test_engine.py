@@ -493,6 +493,21 @@ def test_a_client_that_leaves_while_a_hook_runs(client: Client, loop: Loop, engi
 # Access -------------------------------------------------------------------------------------------------
 
 
+def test_who_makes_channels_and_subscriptions_without_end_is_sent_away(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("caproto.server._circuit.MAX_OBJECTS", 10)
+    first = client.create("double", 1)
+    for number in range(3):
+        subscribe(client, first, number)
+    client.ask(ca.EventCancelRequest(6, first, 2))
+    for cid in range(2, 10):
+        client.create("double", cid)
+    refused = client.ask(ca.EchoRequest())
+    assert [type(answer) for answer in refused] == [ca.ErrorResponse]
+    assert refused[0].status.name == "ECA_ALLOCMEM" and client.circuit.closing
+
+
 def test_without_rights(client: Client, pvdb: Any) -> None:
     pvdb["guarded"].rights = AccessRights(0)
     sid = client.create("guarded")
