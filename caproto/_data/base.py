@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from .._constants import MAX_SUBSCRIPTION_BACKLOG, STR_ENC
 from .._dbr import Metadata, TimeStamp
-from .._enums import AccessRights, ChannelType, SubscriptionType
+from .._enums import AccessRights, AlarmSeverity, AlarmStatus, ChannelType, SubscriptionType
 from .._errors import CaprotoTypeError, CaprotoValueError, Forbidden, SkipWrite
 from .._layout import CHAR, LAYOUTS, NATIVES, STRING
 from .alarm import ChannelAlarm
@@ -49,6 +49,12 @@ class ChannelData(Publisher):
     _record_class: Any = None
     # Made when somebody looks: most of many channels are never looked at.
     _views: dict[ViewKey, View] | None = None
+    _alarm: ChannelAlarm | None = None
+    # What most of many channels have; only another value takes memory of its own.
+    string_encoding: str | None = STR_ENC
+    reported_record_type: str = "caproto"
+    max_subscription_backlog: int = MAX_SUBSCRIPTION_BACKLOG
+    _max_length = 1
 
     def __init__(
         self,
@@ -61,18 +67,24 @@ class ChannelData(Publisher):
         reported_record_type: str = "caproto",
         max_subscription_backlog: int = MAX_SUBSCRIPTION_BACKLOG,
     ) -> None:
-        self.string_encoding = string_encoding
-        self.reported_record_type = reported_record_type
-        self.max_subscription_backlog = max_subscription_backlog
-        self._alarm = ChannelAlarm(string_encoding=string_encoding) if alarm is None else alarm
-        self._alarm.connect(self)
+        self._set_apart("string_encoding", string_encoding)
+        self._set_apart("reported_record_type", reported_record_type)
+        self._set_apart("max_subscription_backlog", max_subscription_backlog)
+        if alarm is not None:
+            self._alarm = alarm
+            alarm.connect(self)
         if max_length is None:
             max_length = max(1, self.calculate_length(value))
         if max_length < 1:
             raise CaprotoValueError(f"{type(self).__name__}: max_length={max_length} is less than 1")
-        self._max_length = max_length
+        self._set_apart("_max_length", max_length)
         self._value = None if value is None else self.preprocess_value(value)
-        self._stamp = _stamp(timestamp)
+        self._stamp = _born() if timestamp is None else _stamp(timestamp)
+
+    def _set_apart(self, name: str, setting: Any) -> None:
+        """Set an attribute, unless it says so already: what the class says costs no memory."""
+        if getattr(self, name) != setting:
+            setattr(self, name, setting)
 
     # Value --------------------------------------------------------------------------------------
 
@@ -148,13 +160,17 @@ class ChannelData(Publisher):
     @property
     def alarm(self) -> ChannelAlarm:
         """The alarm state, which other channels may share."""
+        if self._alarm is None:
+            self._alarm = ChannelAlarm(string_encoding=self.string_encoding)
+            self._alarm.connect(self)
         return self._alarm
 
     @alarm.setter
     def alarm(self, alarm: ChannelAlarm) -> None:
         if not isinstance(alarm, ChannelAlarm):
             raise CaprotoTypeError(f"{type(self).__name__}.alarm: {alarm!r} is not a ChannelAlarm")
-        self._alarm.disconnect(self)
+        if self._alarm is not None:
+            self._alarm.disconnect(self)
         self._alarm = alarm
         alarm.connect(self)
         self._forget_encoded()
@@ -162,15 +178,16 @@ class ChannelData(Publisher):
     @property
     def status(self) -> int:
         """What kind of alarm there is."""
-        return self._alarm.status
+        return self._alarm_state()[0]
 
     @property
     def severity(self) -> int:
         """How bad the alarm is."""
-        return self._alarm.severity
+        return self._alarm_state()[1]
 
     def _alarm_state(self) -> tuple[int, int]:
-        return self._alarm._status, self._alarm._severity
+        alarm = self._alarm
+        return _NO_ALARM if alarm is None else (alarm._status, alarm._severity)
 
     # Access -------------------------------------------------------------------------------------
 
@@ -305,9 +322,9 @@ class ChannelData(Publisher):
     def _metadata_member(self, name: str) -> Any:
         """A member of the metadata by its name in the DBR structures; zero, or nothing, if it does not apply."""
         if name == "ackt":
-            return int(self._alarm._must_acknowledge_transient)
+            return int(self.alarm._must_acknowledge_transient)
         if name == "acks":
-            return int(self._alarm._severity_to_acknowledge)
+            return int(self.alarm._severity_to_acknowledge)
         return b"" if name in ("units", "strs") else 0
 
     # Writing ------------------------------------------------------------------------------------
@@ -375,14 +392,14 @@ class ChannelData(Publisher):
         self._forget_encoded()
         alarm_changed = False
         if status is not None or severity is not None:
-            alarm_changed = self._alarm.change(status, severity)
+            alarm_changed = self.alarm.change(status, severity)
             if alarm_changed:
                 flags |= _ALARM
         if update_fields:
             await self.update_fields(value)
         await self.publish(flags)
-        if alarm_changed and len(self._alarm._references) > 1:
-            await self._alarm.publish(_ALARM, except_for=self)
+        if alarm_changed and len(self.alarm._references) > 1:
+            await self.alarm.publish(_ALARM, except_for=self)
 
     def _alarm_for(self, value: Any) -> tuple[int | None, int | None]:
         """Status and severity that follow from a value; None where nothing does."""
@@ -409,9 +426,9 @@ class ChannelData(Publisher):
         number = int(data_type)
         if number in _ACKNOWLEDGING:
             if len(data) and number == PUT_ACKT:
-                await self._alarm.write(must_acknowledge_transient=bool(data[0]))
+                await self.alarm.write(must_acknowledge_transient=bool(data[0]))
             elif len(data):
-                await self._alarm.acknowledge(int(data[0]))
+                await self.alarm.acknowledge(int(data[0]))
             return
         if not len(data):
             if self._max_length == 1:
@@ -479,7 +496,7 @@ class ChannelData(Publisher):
         if publish and changed:
             await self.publish(_PROPERTY)
         if status is not None or severity is not None:
-            await self._alarm.write(status=status, severity=severity, publish=publish)
+            await self.alarm.write(status=status, severity=severity, publish=publish)
 
     def _change_metadata(self, given: dict[str, Any]) -> bool:
         """Take properties that apply; return whether there are any."""
@@ -491,6 +508,20 @@ def _stamp(timestamp: Any) -> tuple[int, int]:
         return epics_now()
     given = TimeStamp.from_flexible_value(timestamp)
     return given.secondsSinceEpoch, given.nanoSeconds
+
+
+#: Nanoseconds; channels that come into being within them share the time stamp, which would be a third of their memory.
+SAME_TIME = 100_000
+_last_born = (0, 0)
+
+
+def _born() -> tuple[int, int]:
+    """The time now, or just before: the one that the last caller got."""
+    global _last_born  # noqa: PLW0603 - the stamp is what is shared
+    now = epics_now()
+    if now[0] != _last_born[0] or not 0 <= now[1] - _last_born[1] < SAME_TIME:
+        _last_born = now
+    return _last_born
 
 
 def _told(metadata: Any) -> dict[str, Any]:
@@ -521,6 +552,7 @@ def _ours(cls: type, methods: Iterable[str]) -> bool:
     return known
 
 
+_NO_ALARM = (AlarmStatus.NO_ALARM, AlarmSeverity.NO_ALARM)
 PUT_ACKT = int(ChannelType.PUT_ACKT)
 _ACKNOWLEDGING = frozenset({PUT_ACKT, int(ChannelType.PUT_ACKS)})
 _EVERYTHING = AccessRights.READ | AccessRights.WRITE

@@ -65,12 +65,16 @@ class ChannelNumeric(ChannelData):
             "lower_ctrl_limit": lower_ctrl_limit,
         }
         self._change_metadata(given)
-        self.value_atol = value_atol
-        self.log_atol = log_atol
-        self.value_rtol = value_rtol
-        self.log_rtol = log_rtol
+        self._set_apart("value_atol", value_atol)
+        self._set_apart("log_atol", log_atol)
+        self._set_apart("value_rtol", value_rtol)
+        self._set_apart("log_rtol", log_rtol)
 
     _real = False
+    value_atol: float = 0.0
+    log_atol: float = 0.0
+    value_rtol: float = 0.0
+    log_rtol: float = 0.0
     #: Shared by all that have nothing else, and never changed.
     _metadata: dict[str, Any] = {"units": "", **dict.fromkeys(CTRL_LIMITS, 0)}  # noqa: RUF012
 

@@ -43,11 +43,13 @@ class ChannelByte(ChannelNumeric):
 
     data_type = ChannelType.CHAR
     default_value = b""
+    string_encoding: str | None = None
+    strip_null_terminator = True
 
     def __init__(self, *, string_encoding: None = None, strip_null_terminator: bool = True, **kwargs: Any) -> None:
         if string_encoding is not None:
             raise CaprotoValueError(f"ChannelByte: string_encoding={string_encoding!r}, but bytes have none")
-        self.strip_null_terminator = strip_null_terminator
+        self._set_apart("strip_null_terminator", strip_null_terminator)
         super().__init__(string_encoding=None, **kwargs)
 
     def calculate_length(self, value: Any) -> int:
@@ -103,6 +105,7 @@ class ChannelString(ChannelData):
 
     data_type = ChannelType.STRING
     default_value = ""
+    _long_string_max_length = 81
 
     def __init__(
         self,
@@ -125,7 +128,7 @@ class ChannelString(ChannelData):
             reported_record_type=reported_record_type,
             **kwargs,
         )
-        self._long_string_max_length = long_string_max_length
+        self._set_apart("_long_string_max_length", long_string_max_length)
 
     @property
     def long_string_max_length(self) -> int:
@@ -184,7 +187,9 @@ class ChannelChar(ChannelData):
         Whether clients are told that this is a STRING; they can still ask for the whole text.
     """
 
+    data_type = ChannelType.CHAR
     default_value = ""
+    _report_as_string = False
 
     def __init__(
         self,
@@ -198,10 +203,10 @@ class ChannelChar(ChannelData):
         report_as_string: bool = False,
         **kwargs: Any,
     ) -> None:
-        self._report_as_string = report_as_string
-        self.data_type = ChannelType.STRING if report_as_string else ChannelType.CHAR
+        self._set_apart("_report_as_string", report_as_string)
+        self._set_apart("data_type", ChannelType.STRING if report_as_string else ChannelType.CHAR)
         # Needed before the rest is set up, because lengths are those of the encoded text.
-        self.string_encoding = string_encoding
+        self._set_apart("string_encoding", string_encoding)
         value = self.default_value if value is None else value
         super().__init__(
             alarm=alarm,
