@@ -117,7 +117,7 @@ class PvpropertyData(ChannelData, Generic[T_RecordFields]):
 
             self._record_class = find_record(record)
             if group is not None and pvspec.scan is None and group.top.scanner is None:
-                group.top.scanner = Scanner()
+                group.top.scanner = Scanner(lambda: list(group.top.pvdb.values()))
                 self._runs_scanner = True
             kwargs.setdefault("reported_record_type", self._record_class.record_name_of_type)
         for kind, attribute in _HOOKS.items():
@@ -188,6 +188,8 @@ class PvpropertyData(ChannelData, Generic[T_RecordFields]):
             value = accepted
         if self.putter is None:
             return value
+        if self._field_inst is not None and await self._field_inst.is_disabled():
+            return value  # nothing is done with it, as in a real record
         replaced = await self.putter(self, value)
         return value if replaced is None else replaced
 

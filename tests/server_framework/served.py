@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 
 
 def ask(names: list[str], environment: dict[str, str], timeout: float = 5.0) -> dict[str, Any]:
-    """Read PVs with the C library in a process of its own: [type, count, readable, writable, value] by name."""
+    """Read PVs with the C library in a process of its own: see there."""
     done = subprocess.run(
         [sys.executable, str(HERE / "libca.py"), str(timeout)],
         input="\n".join(names), capture_output=True, text=True, timeout=100, env=environment, check=False,

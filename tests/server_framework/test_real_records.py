@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from caproto.server import PVGroup, pvproperty, records
 from caproto.server.records._group import table_of
-from tests.isolation import free_port, process_environment, search
+from tests.server_framework.real import real_ioc
 from tests.server_framework.served import ask
 
-ROOT = Path(__file__).parents[2]
-INTEROP = ROOT / "tests" / "interop"
 BASE = [name for name in sorted(records.records) if name != "motor"]
 pytestmark = pytest.mark.interop
 
@@ -27,27 +21,13 @@ BY_OTHER_FIELDS = "NOACCESS"
 
 @pytest.fixture(scope="module")
 def announced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    for package in ("epicscorelibs", "aioca"):
-        if importlib.util.find_spec(package) is None:
-            pytest.skip(f"no {package}")
-    database = tmp_path_factory.mktemp("ioc") / "all.db"
-    database.write_text("".join(f'record({name}, "r:{name}") {{}}\n' for name in BASE))
-    port = free_port()
-    environment = process_environment(port, free_port())
-    command = [sys.executable, str(INTEROP / "run_ioc.py"), str(database), str(INTEROP / "ioc.acf")]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
-    ) as ioc:
-        try:
-            assert search("r:ai", port, 20.0)
-            names = [f"r:{name}.{field}" for name in BASE for field in table_of(name)]
-            yield ask(names, environment)
-        finally:
-            ioc.kill()
+    database = "".join(f'record({name}, "r:{name}") {{}}\n' for name in BASE)
+    with real_ioc(database, "r:ai", tmp_path_factory.mktemp("ioc")) as environment:
+        yield ask([f"r:{name}.{field}" for name in BASE for field in table_of(name)], environment)
 
 
 @pytest.mark.parametrize("record", BASE)
-def test_types_and_rights(record: str, announced: dict[str, Any]) -> None:
+def test_types_rights_and_names_of_states(record: str, announced: dict[str, Any]) -> None:
     class Group(PVGroup):
         pv = pvproperty(value=1.0, record=record, name=f"r:{record}")
 
@@ -61,8 +41,9 @@ def test_types_and_rights(record: str, announced: dict[str, Any]) -> None:
         if name == "RTYP":  # announced as writable, but every write is refused
             continue
         ours = [int(field.data_type), field.max_length, True, field.check_access("", "") == 3]
-        if real is None or real[:4] != ours:
-            wrong[name] = (ours, real)
+        states = list(getattr(field, "enum_strings", ()))
+        if real is None or real[:4] != ours or real[5] != states:
+            wrong[name] = (ours, states, real)
     assert not wrong
 
 

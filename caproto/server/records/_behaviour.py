@@ -9,6 +9,9 @@ from typing import Any
 
 from ..._enums import ChannelType
 from .._access import DEFAULT
+from ._processing import process
+from ._severities import LIMITS, follow, judge_again
+from ._severities import STATES as SEVERITIES_OF_STATES
 
 __all__ = ["FOLLOW", "ON_WRITE", "SHOW", "SHOW_METADATA", "initial", "seconds_of"]
 
@@ -40,9 +43,6 @@ STATES = {"ZNAM": 0, "ONAM": 1}
 STATES |= {
     f"{number}ST": index for index, number in enumerate("ZR ON TW TH FR FV SX SV EI NI TE EL TV TT FT FF".split())
 }
-# The limits of a PV are in force by themselves, with these severities.
-SEVERITIES = {"HHSV": "MAJOR", "LLSV": "MAJOR", "HSV": "MINOR", "LSV": "MINOR"}
-
 _FTVL = {
     ChannelType.STRING: "STRING", ChannelType.INT: "SHORT", ChannelType.FLOAT: "FLOAT", ChannelType.ENUM: "ENUM",
     ChannelType.CHAR: "UCHAR", ChannelType.LONG: "LONG", ChannelType.DOUBLE: "DOUBLE",
@@ -77,6 +77,7 @@ def _last(pv: Any, value: Any) -> float | None:
 
 # What follows the value.
 FOLLOW: dict[str, Callable[[Any, Any], Any]] = {
+    "UDF": lambda pv, value: b"\1" if isinstance(value, float) and value != value else b"\0",
     "NORD": lambda pv, value: pv.calculate_length(value),
     "MLST": _last,
     "ALST": _last,
@@ -106,8 +107,8 @@ def initial(pv: Any, cls: Any, name: str) -> Any:
     if name in STATES:
         strings = getattr(pv, "enum_strings", ())
         return strings[STATES[name]] if STATES[name] < len(strings) else None
-    if name in SEVERITIES:
-        return SEVERITIES[name]
+    if name in LIMITS:
+        return int(LIMITS[name][-1])
     show = SHOW.get(name) or _STATIC.get(name)
     if show is not None:
         return show(pv)
@@ -120,6 +121,8 @@ def initial(pv: Any, cls: Any, name: str) -> Any:
 async def _write_metadata(fields: Any, name: str, value: Any) -> None:
     if hasattr(fields.parent, METADATA[name]):
         await fields.parent.write_metadata(**{METADATA[name]: value})
+        if name in ("HIHI", "HIGH", "LOW", "LOLO"):
+            await judge_again(fields.parent)
 
 
 async def _write_deadband(fields: Any, name: str, value: Any) -> None:
@@ -140,8 +143,11 @@ async def _write_state(fields: Any, name: str, value: Any) -> None:
 
 
 async def _process(fields: Any, name: str, value: Any) -> None:
-    """Process the record: its PV is written with the value it has."""
-    await fields.parent.write(fields.parent.value)
+    await process(fields.parent)
+
+
+async def _put_disabled(fields: Any, name: str, value: Any) -> None:
+    fields.refuse_puts(bool(value[0] if isinstance(value, (bytes, list)) else value))
 
 
 async def _access_group(fields: Any, name: str, value: Any) -> None:
@@ -168,7 +174,10 @@ ON_WRITE: dict[str, Callable[[Any, str, Any], Awaitable[None]]] = {
     **dict.fromkeys(METADATA, _write_metadata),
     **dict.fromkeys(DEADBANDS, _write_deadband),
     **dict.fromkeys(STATES, _write_state),
+    **dict.fromkeys((*LIMITS, *SEVERITIES_OF_STATES), follow),
     "PROC": _process,
+    "UDF": _process,
+    "DISP": _put_disabled,
     "ASG": _access_group,
     "SCAN": _scan,
 }

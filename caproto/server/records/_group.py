@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 from ..._constants import MAX_ENUM_STATES
 from ..._enums import ChannelType
-from ..._errors import CaprotoAttributeError
+from ..._errors import CaprotoAttributeError, CaprotoValueError
 from .._group import PVGroup
 from .._pvdata import PvpropertyChar, PvpropertyData, PvpropertyEnum, PvpropertyReadOnlyData
 from .._pvproperty import pvproperty
 from . import _behaviour as behaviour
+from ._processing import is_disabled, processed
 
 __all__ = ["Field", "RecordFieldGroup", "table_of"]
 
@@ -156,6 +158,10 @@ def _make(owner: Any, field: Field) -> pvproperty[Any]:
     return prop
 
 
+async def _refuse_put(field: Any, *args: Any, **kwargs: Any) -> None:
+    raise CaprotoValueError(f"{field.pvname}: clients may not write while DISP is 1")
+
+
 class _ByName(Mapping[str, Any]):
     """The fields of one record by name."""
 
@@ -206,6 +212,8 @@ class RecordFieldGroup(PVGroup, metaclass=_FieldAttributes):
     has_value_hook: ClassVar[bool] = False
     record_name_of_type: ClassVar[str] = "base"
     scan_changed: Any = None
+    # Whether DISP is set.
+    refuses_puts = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -284,7 +292,19 @@ class RecordFieldGroup(PVGroup, metaclass=_FieldAttributes):
         action = behaviour.ON_WRITE.get(name)
         if action is not None:
             field.on_write = lambda value: action(self, name, value)
+        if self.refuses_puts:
+            self.refuse_puts(True)
         return field
+
+    def refuse_puts(self, refuse: bool) -> None:
+        """Let clients write nothing but DISP, or everything again."""
+        self.refuses_puts = refuse
+        for target in (self.parent, *(field for name, field in self.made.items() if name != "DISP")):
+            # Of this record only: looking for DISP before every write of a client would cost all PVs.
+            if refuse:
+                target.auth_write = partial(_refuse_put, target)
+            else:
+                target.__dict__.pop("auth_write", None)
 
     def _level(self, name: str) -> int:
         """Return the access security level of a field; one that EPICS Base does not have has 0 like any PV."""
@@ -325,10 +345,15 @@ class RecordFieldGroup(PVGroup, metaclass=_FieldAttributes):
     async def value_write_hook(self, instance: Any, value: Any) -> None:
         """Do what has to be done when the PV gets a new value; for overriding."""
 
+    async def is_disabled(self) -> bool:
+        """Return whether the fields DISA and DISV, or SDIS, keep the record from being processed."""
+        return await is_disabled(self)
+
     async def value_written(self, value: Any) -> None:
         """Let the fields follow a new value."""
         await self.value_write_hook(self.parent, value)
         await self._refresh(behaviour.FOLLOW, value)
+        await processed(self)
 
     async def metadata_written(self) -> None:
         """Let the fields follow new units, limits and the like."""

@@ -1,18 +1,23 @@
-"""Records that a client set to be scanned: one task processes all of them, as their SCAN fields say."""
+"""Records that are processed by themselves: one task processes all of them, as their fields SCAN and PINI say."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from time import monotonic
 from typing import Any
 
-from ..._enums import AlarmSeverity, AlarmStatus
-from .._runtime import ServerExit
+from ._processing import at_start, try_to_process
 
 __all__ = ["Scanner"]
 
 
 class Scanner:
-    """The periodic records of an IOC that have no scan hook of their own.
+    """The records of an IOC that are processed at its start, or periodically without a scan hook of their own.
+
+    Parameters
+    ----------
+    pvs : callable
+        Returns the PVs of the IOC.
 
     Attributes
     ----------
@@ -20,7 +25,8 @@ class Scanner:
         Seconds between two times of processing, by the PV.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pvs: Callable[[], Iterable[Any]]) -> None:
+        self._pvs = pvs
         self.periods: dict[Any, float] = {}
         self._due: dict[Any, float] = {}
         self._changed: Any = None
@@ -38,6 +44,10 @@ class Scanner:
     async def run(self, async_lib: Any) -> None:
         """Process what is due, as long as the server runs."""
         self._changed = async_lib.Event()
+        await async_lib.sleep(0)  # startup hooks come first
+        for pv in self._pvs():
+            if at_start(pv):
+                await try_to_process(pv)
         while True:
             self._changed.clear()
             now = monotonic()
@@ -46,16 +56,6 @@ class Scanner:
                 if due <= now:
                     # What could not be done in time is left out, as EPICS Base does.
                     self._due[pv] = max(due + period, now)
-                    await _process(pv)
+                    await try_to_process(pv)
             soonest = min(self._due.values(), default=None)
             await self._changed.wait(timeout=None if soonest is None else max(0.0, soonest - monotonic()))
-
-
-async def _process(pv: Any) -> None:
-    try:
-        await pv.write(pv.value)
-    except ServerExit:
-        raise
-    except Exception:  # noqa: BLE001 - whatever a user's putter raises, the other records go on
-        pv.log.exception("%s cannot be processed", pv.pvname)
-        await pv.alarm.write(status=AlarmStatus.SCAN, severity=AlarmSeverity.INVALID_ALARM)
