@@ -193,6 +193,9 @@ class AccessSecurity:
         self._inputs: dict[str, dict[str, ChannelData | None]] = {name: {} for name in self._file.groups}
         self.changed: Callable[[], None] = _nothing
         self._pvdb: Mapping[str, ChannelData] = {}
+        # For each rule of a group whether its calculation gives 1 at present.
+        self._true: dict[str, tuple[bool, ...]] = {}
+        self._calculate()
 
     def connect(self, pvdb: Mapping[str, ChannelData], changed: Callable[[], None]) -> None:
         """Follow the PVs that rules calculate with; `changed` is called when one of them gets a new value."""
@@ -205,10 +208,21 @@ class AccessSecurity:
                 self._inputs[name][letter] = data
                 if data is not None:
                     data.attach(Subscription(data.view(), 6, 1, _ANY_CHANGE, self))
+        self._calculate()
 
     def put(self, subscription: Subscription, encoded: Encoded) -> None:
-        """Take an update of an input."""
-        self.changed()
+        """Take an update of an input; most of them change nothing for anybody."""
+        if self._calculate():
+            self.changed()
+
+    def _calculate(self) -> bool:
+        """Calculate all rules anew, and return whether that makes a difference."""
+        before = self._true
+        self._true = {
+            name: tuple(rule.calc is None or _is_one(rule.calc, self._inputs[name]) for rule in group.rules)
+            for name, group in self._file.groups.items()
+        }
+        return self._true != before
 
     def serves(self, data: Any) -> bool:
         """Whether a PV is one of those that the rules are for."""
@@ -228,33 +242,31 @@ class AccessSecurity:
         level = int(getattr(data, "asl", 0))
         host = address if self.by_address else host_name.lower()
         granted = 0
-        for rule in group.rules:
-            if rule.level >= level and rule.rights | granted != granted and self._applies(name, rule, host, user):
+        for rule, true in zip(group.rules, self._true[name], strict=True):
+            if true and rule.level >= level and rule.rights | granted != granted and self._concerns(rule, host, user):
                 granted |= rule.rights
         return granted
 
-    def _applies(self, group: str, rule: Rule, host: str, user: str) -> bool:
+    def _concerns(self, rule: Rule, host: str, user: str) -> bool:
         if rule.users and not any(user in self._file.users[name] for name in rule.users):
             return False
-        if rule.hosts and not any(host in self._hosts[name] for name in rule.hosts):
-            return False
-        return rule.calc is None or self._true(rule.calc, self._inputs[group])
+        return not rule.hosts or any(host in self._hosts[name] for name in rule.hosts)
 
-    @staticmethod
-    def _true(calc: Expression, inputs: Mapping[str, ChannelData | None]) -> bool:
-        """Whether a calculation gives 1; it does not while an input is missing, invalid or no number."""
-        values: dict[str, float] = {}
-        for letter, data in inputs.items():
-            if data is None or data.severity >= AlarmSeverity.INVALID_ALARM:
-                return False
-            try:
-                values[letter] = float(data.read_from_dbr(_DOUBLE)[1][0])
-            except (CaprotoValueError, IndexError):
-                return False
-        try:
-            return abs(calc(values) - 1) < 0.01
-        except (KeyError, ValueError, OverflowError):
+
+def _is_one(calc: Expression, inputs: Mapping[str, ChannelData | None]) -> bool:
+    """Whether a calculation gives 1; it does not while an input is missing, invalid or no number."""
+    values: dict[str, float] = {}
+    for letter, data in inputs.items():
+        if data is None or data.severity >= AlarmSeverity.INVALID_ALARM:
             return False
+        try:
+            values[letter] = float(data.read_from_dbr(_DOUBLE)[1][0])
+        except (CaprotoValueError, IndexError):
+            return False
+    try:
+        return abs(calc(values) - 1) < 0.01
+    except (KeyError, ValueError, OverflowError):
+        return False
 
 
 def _addresses(hosts: Iterable[str], resolve: Callable[[str], str]) -> Iterable[str]:

@@ -117,3 +117,14 @@ def test_rights_follow_the_inputs_while_clients_are_connected() -> None:
     with pytest.raises(StopIteration):
         pvdb["beam:on"].write(0.0, severity=0).send(None)
     assert client.answers() == [ca.AccessRightsResponse(5, 3)]
+
+
+def test_inputs_that_make_no_difference_have_no_rights_looked_at_again() -> None:
+    pvdb: Any = {"beam:on": ChannelDouble(value=0.0)}
+    access = AccessSecurity(RULES, resolve=HOSTS.__getitem__)
+    told: list[float] = []
+    access.connect(pvdb, lambda: told.append(pvdb["beam:on"].value))
+    for value in (2.0, 3.0, 4.0, 0.0):
+        with pytest.raises(StopIteration):
+            pvdb["beam:on"].write(value).send(None)
+    assert told == [2.0, 0.0]
