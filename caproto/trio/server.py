@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import queue
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, ClassVar
 
 import trio
 
-from ..server._engine import ServerEngine
+from ..server._context import GRACE, ContextBase, ThreadsafeQueueBase
 from ..server._layer import AsyncLibraryLayer
-from ..server._runtime import Path, ServerExit, announce, jobs, load_access, run_job, settings
-from ..sync._listening import listen
-
-if TYPE_CHECKING:
-    from .._data import ChannelData
+from ..server._runtime import ServerExit
+from ..sync._listening import Listening, listen
 
 __all__ = [
     "Context", "Event", "ServerExit", "ThreadsafeQueue", "TrioAsyncLayer", "VirtualCircuit", "run", "start_server",
 ]  # fmt: skip
-
-Hook = Callable[[AsyncLibraryLayer], Awaitable[None]]
-#: Seconds that hooks have to end when the server does.
-GRACE = 5.0
 
 
 class Event:
@@ -58,24 +52,14 @@ class Event:
         return False
 
 
-class ThreadsafeQueue:
-    """A queue between threads and tasks.
-
-    Parameters
-    ----------
-    maxsize : int, optional
-        0 is without limit.
-    """
-
+class ThreadsafeQueue(ThreadsafeQueueBase):
     def __init__(self, maxsize: int = 0) -> None:
         self._queue: queue.Queue[Any] = queue.Queue(maxsize)
 
     async def async_put(self, value: Any) -> None:
-        """Add an item; for tasks."""
         await trio.to_thread.run_sync(self._queue.put, value, abandon_on_cancel=True)
 
     async def async_get(self) -> Any:
-        """Wait for an item; for tasks."""
         while True:
             try:
                 return self._queue.get_nowait()
@@ -83,11 +67,9 @@ class ThreadsafeQueue:
                 await trio.sleep(POLL)
 
     def put(self, value: Any) -> None:
-        """Add an item; for other threads, which wait while the queue is full."""
         self._queue.put(value)
 
     def get(self) -> Any:
-        """Wait for an item; for other threads."""
         return self._queue.get()
 
 
@@ -174,109 +156,57 @@ class VirtualCircuit:
         scope.cancel()
 
 
-class Context:
-    """A server.
-
-    Parameters
-    ----------
-    pvdb : mapping of str to ChannelData
-        The PVs by name; it may change while the server runs.
-    interfaces : list of str, optional
-        Addresses to listen at; by default as EPICS_CAS_INTF_ADDR_LIST says.
-    access_security : str or path, optional
-        An access security file; hosts are compared by address.
-
-    Attributes
-    ----------
-    port : int
-        The TCP port, once it runs.
-    """
-
+class Context(ContextBase):
     CircuitClass = VirtualCircuit
-    ServerExit = ServerExit
+    listen = staticmethod(listen)
     TaskCancelled = trio.Cancelled
-    engine: ServerEngine
-    port: int
+    async_layer_class = TrioAsyncLayer
+    _nursery: trio.Nursery
 
-    def __init__(
-        self,
-        pvdb: Mapping[str, ChannelData],
-        interfaces: Sequence[str] | None = None,
-        *,
-        access_security: Path | None = None,
-    ) -> None:
-        self.pvdb = pvdb
-        self.interfaces = interfaces
-        self.access = None if access_security is None else load_access(access_security)
-        self.async_layer = TrioAsyncLayer()
-        self._scope = trio.CancelScope()
-        self._nursery: trio.Nursery | None = None
+    @functools.cached_property
+    def _scope(self) -> trio.CancelScope:
+        return trio.CancelScope()
+
+    def now(self) -> float:
+        return trio.current_time()
 
     def stop(self) -> None:
-        """End the server in an orderly way."""
         self._scope.cancel()
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        """Run a coroutine until it or the server ends."""
-        assert self._nursery is not None
         self._nursery.start_soon(_await, coroutine)
 
-    def _start_jobs(self, kind: str, nursery: trio.Nursery) -> None:
-        for name, job in jobs(self.pvdb, kind):
-            nursery.start_soon(run_job, name, kind, job, self.async_layer, self.stop)
+    async def _answer(self, sockets: Listening, stack: contextlib.AsyncExitStack) -> None:
+        stack.enter_context(self._scope)
+        nursery = self._nursery = await stack.enter_async_context(trio.open_nursery())
+        for sock in sockets.udp:
+            nursery.start_soon(self._answer_searches, trio.socket.from_stdlib_socket(sock))
+        for sock in sockets.tcp:
+            listener = trio.SocketListener(trio.socket.from_stdlib_socket(sock))
+            nursery.start_soon(self._accept, listener)
 
-    async def run(self, *, log_pv_names: bool = False, startup_hook: Hook | None = None) -> None:
-        """Serve until cancelled or stopped; startup hooks run first, shutdown hooks last.
+    async def _until_stopped(self) -> None:
+        await trio.sleep_forever()
 
-        Parameters
-        ----------
-        log_pv_names : bool, optional
-            Whether the log lists the PVs.
-        startup_hook : async callable, optional
-            Called with the :class:`TrioAsyncLayer` when the server listens.
+    async def _end(self) -> None:
+        with trio.move_on_after(GRACE, shield=True):
+            async with trio.open_nursery() as self._nursery:
+                self._start_jobs("shutdown")
 
-        Raises
-        ------
-        CaprotoNetworkError
-            If it cannot listen.
-        """
-        chosen = settings(self.interfaces)
-        sockets = listen(chosen)
-        self.port = sockets.port
-        self.engine = ServerEngine(
-            self.pvdb,
-            port=self.port,
-            spawn=self.spawn,
-            beacon_period=chosen.beacon_period,
-            ignore=chosen.ignore,
-            access=self.access,
-        )
-        try:
-            with self._scope:
-                async with trio.open_nursery() as self._nursery:
-                    nursery = self._nursery
-                    for sock in sockets.udp:
-                        nursery.start_soon(self._answer_searches, trio.socket.from_stdlib_socket(sock))
-                    for sock in sockets.tcp:
-                        listener = trio.SocketListener(trio.socket.from_stdlib_socket(sock))
-                        nursery.start_soon(self._accept, listener)
-                    nursery.start_soon(self._beacons, sockets.beacon, chosen.beacons)
-                    announce(self.pvdb, chosen.interfaces, self.port, log_pv_names)
-                    self._start_jobs("startup", nursery)
-                    if startup_hook is not None:
-                        await self._run_hook(startup_hook)
-                    self._start_jobs("scan", nursery)
-        finally:
-            with trio.move_on_after(GRACE, shield=True):
-                async with trio.open_nursery() as nursery:
-                    self._start_jobs("shutdown", nursery)
-            sockets.close()
+    def _block(self, serve: Callable[[], Awaitable[None]]) -> None:
+        async def main() -> None:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self._stop_on_signal)
+                await serve()
+                nursery.cancel_scope.cancel()
 
-    async def _run_hook(self, startup_hook: Hook) -> None:
-        try:
-            await startup_hook(self.async_layer)
-        except ServerExit:
-            self.stop()
+        trio.run(main)
+
+    async def _stop_on_signal(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            task_status.started()
+            async for _ in signals:
+                self.stop()
 
     async def _accept(self, listener: trio.SocketListener) -> None:
         await trio.serve_listeners(self._serve, [listener], handler_nursery=self._nursery)
@@ -299,58 +229,10 @@ class Context:
             except OSError:  # a client that is gone already
                 continue
 
-    async def _beacons(self, sock: socket.socket, addresses: Sequence[tuple[str, int]]) -> None:
-        beacons = self.engine.beacons
-        while True:
-            datagram = self.engine.tick(trio.current_time())
-            if datagram is not None:
-                for address in addresses:
-                    with contextlib.suppress(OSError):  # an interface that is down, or nobody there
-                        sock.sendto(datagram, address)
-            assert beacons.deadline is not None
-            await trio.sleep(max(0.0, beacons.deadline - trio.current_time()))
-
 
 async def _await(coroutine: Coroutine[Any, Any, None]) -> None:
     await coroutine
 
 
-async def start_server(
-    pvdb: Mapping[str, ChannelData],
-    *,
-    interfaces: Sequence[str] | None = None,
-    log_pv_names: bool = False,
-    startup_hook: Hook | None = None,
-    access_security: Path | None = None,
-) -> None:
-    """Serve until cancelled; parameters as of :class:`Context` and :meth:`Context.run`."""
-    await Context(pvdb, interfaces, access_security=access_security).run(
-        log_pv_names=log_pv_names, startup_hook=startup_hook
-    )
-
-
-def run(
-    pvdb: Mapping[str, ChannelData],
-    *,
-    interfaces: Sequence[str] | None = None,
-    log_pv_names: bool = False,
-    startup_hook: Hook | None = None,
-    access_security: Path | None = None,
-) -> None:
-    """Serve until SIGINT or SIGTERM; parameters as of :func:`start_server`."""
-
-    async def main() -> None:
-        context = Context(pvdb, interfaces, access_security=access_security)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_stop_on_signal, context)
-            await context.run(log_pv_names=log_pv_names, startup_hook=startup_hook)
-            nursery.cancel_scope.cancel()
-
-    with contextlib.suppress(KeyboardInterrupt):
-        trio.run(main)
-
-
-async def _stop_on_signal(context: Context) -> None:
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            context.stop()
+start_server = Context.start_server
+run = Context.run_server

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.isolation import free_port, process_environment, search
+from tests.isolation import free_port, process_environment
 
 ROOT = Path(__file__).parents[2]
 
@@ -18,16 +18,28 @@ ROOT = Path(__file__).parents[2]
 class Server:
     """``tests.server.serve`` in a process.
 
+    Parameters
+    ----------
+    skin : str
+    port : int, optional
+        A free one by default.
+    arguments
+        An access security file, or none.
+    variables
+        Of the environment of the server, and of its clients.
+
     Attributes
     ----------
     skin : str
     port : int
     """
 
-    def __init__(self, skin: str, port: int | None = None, *arguments: str) -> None:
+    def __init__(self, skin: str, port: int | None = None, *arguments: str, **variables: str) -> None:
+        if skin == "trio":
+            pytest.importorskip("trio")
         self.skin = skin
         self.port = port or free_port()
-        self.environment = process_environment(self.port, free_port())
+        self.environment = process_environment(self.port, free_port(), **variables)
         self.process = subprocess.Popen(
             [sys.executable, "-X", "faulthandler", "-m", "tests.server.serve", skin, *arguments],
             stdout=subprocess.PIPE,
@@ -38,7 +50,7 @@ class Server:
         )
         assert self.process.stdout is not None
         self.started = self.process.stdout.readline().strip()
-        if not search("double", self.port, 20):
+        if self.started != skin:  # it listens when it says that
             self.process.kill()
             raise RuntimeError(f"no server: {self.process.communicate()}")
 
@@ -48,6 +60,12 @@ class Server:
             [sys.executable, "-c", code],
             capture_output=True, text=True, timeout=timeout, check=False, env=self.environment, cwd=ROOT,
         )  # fmt: skip
+
+    @property
+    def memory(self) -> int:
+        """Bytes of main memory that it has."""
+        with open(f"/proc/{self.process.pid}/status") as status:
+            return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS"))
 
     def end(self, number: int) -> tuple[int, str, str]:
         """Send a signal; return exit status, standard output and standard error."""
@@ -64,8 +82,6 @@ class Server:
 @pytest.fixture(scope="module", params=["asyncio", "trio"])
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A server for the tests of one module; it has nothing to complain about in the end."""
-    if request.param == "trio":
-        pytest.importorskip("trio")
     running = Server(request.param)
     try:
         yield running

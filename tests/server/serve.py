@@ -1,6 +1,7 @@
 """A server with one PV of every kind, for tests: ``python -m tests.server.serve asyncio|trio [ACCESS_SECURITY_FILE]``.
 
-It says its port on standard output, and ``bye`` when a shutdown hook has run; it ends with SIGTERM or SIGINT.
+It says the name of its skin on standard output as soon as it listens, and ``bye`` when a shutdown hook has run; it ends
+with SIGTERM or SIGINT.
 """
 
 from __future__ import annotations
@@ -53,6 +54,18 @@ class Hooked(ChannelDouble):
         return data * 2
 
 
+class Ticking(ChannelInteger):
+    """Counts a hundred times per second; nobody may write it."""
+
+    def check_access(self, hostname: str, username: str) -> AccessRights:
+        return AccessRights.READ
+
+    async def server_scan(self, async_layer: Any) -> None:
+        while True:
+            await async_layer.sleep(0.01)
+            await self.write(self.value + 1)
+
+
 class ReadOnly(ChannelDouble):
     def check_access(self, hostname: str, username: str) -> AccessRights:
         return AccessRights.READ
@@ -72,6 +85,7 @@ def pvdb() -> dict[str, Any]:
         "strings": ChannelString(value=["a", "bc"], max_length=4),
         "million": ChannelDouble(value=[0.0], max_length=1_000_000),
         "hooked": Hooked(value=0.0),
+        "ticking": Ticking(value=0),
         "readonly": ReadOnly(value=4.0),
         **{f"many:{number}": ChannelInteger(value=number) for number in range(1000)},
     }

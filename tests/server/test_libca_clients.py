@@ -260,20 +260,13 @@ def test_a_client_that_does_not_read_holds_up_nobody(server: Server) -> None:
             talk.send(channel.read(data_count=1))
         while len([command for command in talk.seen if isinstance(command, caproto.ReadNotifyResponse)]) < 20:
             assert talk.pump()
-        assert _memory(server.process.pid) < 400_000_000
+        assert server.memory < 400_000_000
         talk.send(channel.write((1.5,), notify=True))
         assert talk.pump()
 
 
-def _memory(pid: int) -> int:
-    with open(f"/proc/{pid}/status") as status:
-        return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmRSS"))
-
-
 @pytest.mark.parametrize("skin", ["asyncio", "trio"])
 def test_a_busy_tcp_port_is_no_obstacle_and_signals_end_it(skin: str) -> None:
-    if skin == "trio":
-        pytest.importorskip("trio")
     with socket.create_server(("127.0.0.1", 0)) as busy:
         server = Server(skin, busy.getsockname()[1])
         try:
@@ -295,8 +288,6 @@ def test_a_busy_tcp_port_is_no_obstacle_and_signals_end_it(skin: str) -> None:
 @needs_aioca
 @pytest.mark.parametrize("skin", ["asyncio", "trio"])
 def test_rights_of_a_file_follow_a_pv(skin: str, tmp_path: Path) -> None:
-    if skin == "trio":
-        pytest.importorskip("trio")
     rules = tmp_path / "rules.acf"
     rules.write_text(
         'HAG(here) {127.0.0.1}  ASG(DEFAULT) { INPA(many:0) RULE(1, READ) RULE(1, WRITE) { HAG(here) CALC("A=0") } }'
