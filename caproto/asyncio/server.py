@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from .._errors import CaprotoRuntimeError
 from ..server._circuit import ServerCircuit
+from ..server._context import GRACE, ContextBase, ThreadsafeQueueBase
 from ..server._engine import ServerEngine
 from ..server._layer import AsyncLibraryLayer
-from ..server._runtime import Path, ServerExit, announce, jobs, load_access, run_job, settings
-from ..sync._listening import listen
+from ..server._runtime import Path, ServerExit
+from ..sync._listening import Listening, listen
 
 if TYPE_CHECKING:
     from .._data import ChannelData
@@ -23,10 +24,6 @@ __all__ = [
     "AsyncioAsyncLayer", "AsyncioEvent", "Context", "Event", "ServerExit", "ThreadsafeQueue", "VirtualCircuit", "run",
     "start_server",
 ]  # fmt: skip
-
-Hook = Callable[[AsyncLibraryLayer], Awaitable[None]]
-#: Seconds that hooks have to end when the server does.
-GRACE = 5.0
 
 
 class AsyncioEvent(asyncio.Event):
@@ -47,15 +44,7 @@ class AsyncioEvent(asyncio.Event):
 Event = AsyncioEvent
 
 
-class ThreadsafeQueue:
-    """A queue between threads and the tasks of one loop.
-
-    Parameters
-    ----------
-    maxsize : int, optional
-        0 is without limit.
-    """
-
+class ThreadsafeQueue(ThreadsafeQueueBase):
     def __init__(self, maxsize: int = 0) -> None:
         self._queue: asyncio.Queue[Any] = asyncio.Queue(maxsize)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -63,12 +52,10 @@ class ThreadsafeQueue:
             self._loop = asyncio.get_running_loop()
 
     async def async_put(self, value: Any) -> None:
-        """Add an item; for tasks."""
         self._loop = asyncio.get_running_loop()
         await self._queue.put(value)
 
     async def async_get(self) -> Any:
-        """Wait for an item; for tasks."""
         self._loop = asyncio.get_running_loop()
         return await self._queue.get()
 
@@ -79,11 +66,9 @@ class ThreadsafeQueue:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
     def put(self, value: Any) -> None:
-        """Add an item; for other threads, which wait while the queue is full."""
         self._wait(self._queue.put(value))
 
     def get(self) -> Any:
-        """Wait for an item; for other threads."""
         return self._wait(self._queue.get())
 
 
@@ -184,32 +169,12 @@ class _Datagrams(asyncio.DatagramProtocol):
         pass  # a client that is gone already
 
 
-class Context:
-    """A server.
-
-    Parameters
-    ----------
-    pvdb : mapping of str to ChannelData
-        The PVs by name; it may change while the server runs.
-    interfaces : list of str, optional
-        Addresses to listen at; by default as EPICS_CAS_INTF_ADDR_LIST says.
-    access_security : str or path, optional
-        An access security file; hosts are compared by address.
-    loop : optional
-        Not used; the loop is the one that runs.
-
-    Attributes
-    ----------
-    port : int
-        The TCP port, once it runs.
-    """
-
+class Context(ContextBase):
     CircuitClass = VirtualCircuit
-    ServerExit = ServerExit
+    listen = staticmethod(listen)
     TaskCancelled = asyncio.CancelledError
-    engine: ServerEngine
+    async_layer_class = AsyncioAsyncLayer
     loop: asyncio.AbstractEventLoop
-    port: int
 
     def __init__(
         self,
@@ -219,79 +184,44 @@ class Context:
         loop: Any = None,
         access_security: Path | None = None,
     ) -> None:
-        self.pvdb = pvdb
-        self.interfaces = interfaces
-        self.access = None if access_security is None else load_access(access_security)
-        self.async_layer = AsyncioAsyncLayer()
+        """Note the parameters.
+
+        Parameters
+        ----------
+        loop : optional
+            Not used; the loop is the one that runs.
+        """
+        super().__init__(pvdb, interfaces, access_security=access_security)
         self.circuits: set[VirtualCircuit] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopped: asyncio.Event | None = None
 
+    def now(self) -> float:
+        return self.loop.time()
+
     def stop(self) -> None:
-        """End the server in an orderly way."""
         if self._stopped is not None:
             self._stopped.set()
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run a coroutine until it or the server ends."""
         task = self.loop.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def _start_jobs(self, kind: str) -> list[asyncio.Task[None]]:
-        return [
-            self.spawn(run_job(name, kind, job, self.async_layer, self.stop)) for name, job in jobs(self.pvdb, kind)
-        ]
-
-    async def run(self, *, log_pv_names: bool = False, startup_hook: Hook | None = None) -> None:
-        """Serve until cancelled or stopped; startup hooks run first, shutdown hooks last.
-
-        Parameters
-        ----------
-        log_pv_names : bool, optional
-            Whether the log lists the PVs.
-        startup_hook : async callable, optional
-            Called with the :class:`AsyncioAsyncLayer` when the server listens.
-
-        Raises
-        ------
-        CaprotoNetworkError
-            If it cannot listen.
-        """
+    async def _answer(self, sockets: Listening, stack: contextlib.AsyncExitStack) -> None:
         self.loop = asyncio.get_running_loop()
         self._stopped = asyncio.Event()
-        chosen = settings(self.interfaces)
-        sockets = listen(chosen)
-        self.port = sockets.port
-        self.engine = ServerEngine(
-            self.pvdb,
-            port=self.port,
-            spawn=self.spawn,
-            beacon_period=chosen.beacon_period,
-            ignore=chosen.ignore,
-            access=self.access,
-        )
-        try:
-            async with contextlib.AsyncExitStack() as stack:
-                for sock in sockets.udp:
-                    transport, _ = await self.loop.create_datagram_endpoint(lambda: _Datagrams(self.engine), sock=sock)
-                    stack.callback(transport.close)
-                for sock in sockets.tcp:
-                    server = await self.loop.create_server(lambda: self.CircuitClass(self), sock=sock)
-                    stack.callback(server.close)
-                self.spawn(self._beacons(sockets.beacon, chosen.beacons))
-                announce(self.pvdb, chosen.interfaces, self.port, log_pv_names)
-                self._start_jobs("startup")
-                if startup_hook is not None:
-                    await startup_hook(self.async_layer)
-                self._start_jobs("scan")
-                await self._stopped.wait()
-        except ServerExit:
-            pass
-        finally:
-            await self._end()
-            sockets.close()
+        for sock in sockets.udp:
+            transport, _ = await self.loop.create_datagram_endpoint(lambda: _Datagrams(self.engine), sock=sock)
+            stack.callback(transport.close)
+        for sock in sockets.tcp:
+            server = await self.loop.create_server(lambda: self.CircuitClass(self), sock=sock)
+            stack.callback(server.close)
+
+    async def _until_stopped(self) -> None:
+        assert self._stopped is not None
+        await self._stopped.wait()
 
     async def _end(self) -> None:
         for task in list(self._tasks):
@@ -306,50 +236,17 @@ class Context:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _beacons(self, sock: socket.socket, addresses: Sequence[tuple[str, int]]) -> None:
-        beacons = self.engine.beacons
-        while True:
-            datagram = self.engine.tick(self.loop.time())
-            for address in addresses if datagram is not None else ():
-                assert datagram is not None
-                with contextlib.suppress(OSError):  # an interface that is down, or nobody there
-                    sock.sendto(datagram, address)
-            assert beacons.deadline is not None
-            await asyncio.sleep(max(0.0, beacons.deadline - self.loop.time()))
+    def _block(self, serve: Callable[[], Awaitable[None]]) -> None:
+        async def main() -> None:
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                # Not possible on every system, nor in every thread.
+                with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                    loop.add_signal_handler(number, self.stop)
+            await serve()
 
-
-async def start_server(
-    pvdb: Mapping[str, ChannelData],
-    *,
-    interfaces: Sequence[str] | None = None,
-    log_pv_names: bool = False,
-    startup_hook: Hook | None = None,
-    access_security: Path | None = None,
-) -> None:
-    """Serve until cancelled; parameters as of :class:`Context` and :meth:`Context.run`."""
-    await Context(pvdb, interfaces, access_security=access_security).run(
-        log_pv_names=log_pv_names, startup_hook=startup_hook
-    )
-
-
-def run(
-    pvdb: Mapping[str, ChannelData],
-    *,
-    interfaces: Sequence[str] | None = None,
-    log_pv_names: bool = False,
-    startup_hook: Hook | None = None,
-    access_security: Path | None = None,
-) -> None:
-    """Serve until SIGINT or SIGTERM; parameters as of :func:`start_server`."""
-
-    async def main() -> None:
-        context = Context(pvdb, interfaces, access_security=access_security)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            # Not possible on every system, nor in every thread.
-            with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-                loop.add_signal_handler(number, context.stop)
-        await context.run(log_pv_names=log_pv_names, startup_hook=startup_hook)
-
-    with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(main())
+
+
+start_server = Context.start_server
+run = Context.run_server
