@@ -6,6 +6,7 @@ import enum
 import logging
 from collections import defaultdict
 from collections.abc import Mapping
+from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -44,7 +45,7 @@ class PVGroup:
     attr_pvdb : dict
         The same PVs by attribute, ``"sub.attribute"`` in subgroups.
     groups : dict
-        Subgroups by attribute.
+        Subgroups by attribute, ``"sub.attribute"`` for those in subgroups.
     alarms : dict
         The alarms that PVs share, by ``alarm_group``.
     states : dict
@@ -85,9 +86,11 @@ class PVGroup:
     }
     # pvproperties and subgroups, inherited ones included, in the order of their definition.
     _members_: ClassVar[dict[str, pvproperty[Any] | SubGroup[Any]]] = {}
+    # PVs may have these names, and IOCs set what they like: the framework looks at its own attributes.
+    name: str
+    groups: dict[str, PVGroup]
     # Processes records as their SCAN fields say; made by the first record of the whole IOC.
-    scanner: Any = None
-    _log: logging.Logger | None = None
+    _scanner_: Any = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -118,19 +121,21 @@ class PVGroup:
         self.parent = parent
         self.macros = dict(macros or {})
         self.prefix = expand_macros(prefix, self.macros)
-        self.name = type(self).__name__ if name is None else name
+        self._name_ = type(self).__name__ if name is None else name
+        self._groups_: dict[str, PVGroup] = {}
+        self.__dict__.update(name=self._name_, groups=self._groups_)
         self.alarms: dict[str | None, ChannelAlarm] = defaultdict(ChannelAlarm)
         self.states: dict[str, bool] = {} if parent is None else parent.states
         self.pvdb: dict[str, PvpropertyData[Any]] = {}
         self.attr_pvdb: dict[str, PvpropertyData[Any]] = {}
-        self.groups: dict[str, PVGroup] = {}
         self._create_pvdb()
 
     def _create_pvdb(self) -> None:
         attributes: dict[str, str] = {}
         for attr, member in self._members_.items():
             if isinstance(member, SubGroup):
-                group = self.groups[attr] = member.create(self)
+                group = self._groups_[attr] = member.create(self)
+                self._groups_.update({f"{attr}.{inner}": part for inner, part in group._groups_.items()})
                 found = {f"{attr}.{inner}": pv for inner, pv in group.attr_pvdb.items()}
             else:
                 found = {attr: member.pvspec.create(self)}
@@ -145,21 +150,19 @@ class PVGroup:
                 self.attr_pvdb[path] = pv
 
     @property
-    def top(self) -> PVGroup:
+    def _top_(self) -> PVGroup:
         """The group around all others; that is this one, if it is part of none."""
-        return self if self.parent is None else self.parent.top
+        return self if self.parent is None else self.parent._top_
 
     @property
     def attr_to_pvname(self) -> dict[str, str]:
         """Whole names of PVs by attribute."""
         return {attr: pv.pvname for attr, pv in self.attr_pvdb.items()}
 
-    @property
+    @cached_property
     def log(self) -> logging.Logger:
         """Where hooks may report what happens."""
-        if self._log is None:
-            self._log = logging.getLogger(f"{type(self).__module__}.{self.name}")
-        return self._log
+        return logging.getLogger(f"{type(self).__module__}.{self._name_}")
 
     async def group_read(self, instance: PvpropertyData[Any]) -> Any:
         """Get the value of a PV that has no getter of its own; override it to take part."""
@@ -184,7 +187,7 @@ class _StateUpdate:
         self.group, self.state, self.value = group, state, value
 
     def _pvs(self) -> list[ChannelData]:
-        return list(self.group.top.pvdb.values())
+        return list(self.group._top_.pvdb.values())
 
     async def __aenter__(self) -> _StateUpdate:
         for pv in self._pvs():
@@ -210,6 +213,6 @@ def _check_name(cls: type, attr: str, thing: Any) -> None:
 
 
 _RESERVED = {
-    "alarms", "attr_pvdb", "attr_to_pvname", "group_read", "group_write", "groups", "log", "macros", "name", "parent",
-    "prefix", "pvdb", "scanner", "states", "top", "update_state",
+    "alarms", "attr_pvdb", "attr_to_pvname", "group_read", "group_write", "macros", "parent", "prefix", "pvdb",
+    "states",
 }  # fmt: skip

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import functools
+import logging
 import re
 import sys
 from collections.abc import Mapping
 from types import FunctionType
-from typing import Any
+from typing import Any, cast
 
 from .._errors import CaprotoKeyError, CaprotoRuntimeError
 
-__all__ = ["PARAMETERS", "caller", "check_hook", "expand_macros", "location_of"]
+__all__ = ["PARAMETERS", "caller", "check_hook", "expand_macros", "location_of", "logger_of"]
 
 # What follows the group in the signature of each hook.
 PARAMETERS = {
@@ -93,6 +94,14 @@ def check_hook(kind: str, hook: Any, attr: str | None = None) -> None:
     if least > given or needed or (most < given and not code.co_flags & _VARARGS):
         names = ", ".join(code.co_varnames[bound : code.co_argcount])
         raise CaprotoRuntimeError(f"{where}, but its parameters are ({names})")
+
+
+def logger_of(group: Any) -> logging.Logger:
+    """Return the logger of a group, also if its attribute ``log`` is a PV."""
+    log = group.log
+    if isinstance(log, (logging.Logger, logging.LoggerAdapter)):
+        return cast(logging.Logger, log)
+    return logging.getLogger(f"{type(group).__module__}.{group._name_}")
 
 
 _MACRO = re.compile(r"\{\{|\}\}|\{(\w*)\}")

@@ -21,7 +21,7 @@ from .._data import (
 from .._enums import AccessRights, ChannelType
 from .._errors import CaprotoKeyError, CaprotoValueError
 from ._access import DEFAULT, group_changed
-from ._hooks import PARAMETERS
+from ._hooks import PARAMETERS, logger_of
 from .typing import T_RecordFields
 
 if TYPE_CHECKING:
@@ -116,8 +116,8 @@ class PvpropertyData(ChannelData, Generic[T_RecordFields]):
             from .records import Scanner, find_record
 
             self._record_class = find_record(record)
-            if group is not None and pvspec.scan is None and group.top.scanner is None:
-                group.top.scanner = Scanner(lambda: list(group.top.pvdb.values()))
+            if group is not None and pvspec.scan is None and group._top_._scanner_ is None:
+                group._top_._scanner_ = Scanner(lambda: list(group._top_.pvdb.values()))
                 self._runs_scanner = True
             kwargs.setdefault("reported_record_type", self._record_class.record_name_of_type)
         for kind, attribute in _HOOKS.items():
@@ -133,7 +133,7 @@ class PvpropertyData(ChannelData, Generic[T_RecordFields]):
     @property
     def name(self) -> str:
         """The path of attributes that leads to the PV, beginning with the name of the group."""
-        owner = "" if self.group is None else f"{self.group.name}."
+        owner = "" if self.group is None else f"{self.group._name_}."
         return f"{owner}{self.pvspec.attr or self.pvspec.name}"
 
     @property
@@ -158,7 +158,7 @@ class PvpropertyData(ChannelData, Generic[T_RecordFields]):
         """Where hooks may report what happens."""
         if self._logger is not None:
             return self._logger
-        return logging.getLogger(__name__) if self.group is None else self.group.log
+        return logging.getLogger(__name__) if self.group is None else logger_of(self.group)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.pvname} value={self.value!r}>"
@@ -255,7 +255,7 @@ class PvpropertyData(ChannelData, Generic[T_RecordFields]):
         hook = getattr(self, kind)
         jobs: list[Job] = [partial(hook, self)] if hook is not None else []
         if kind == "scan" and self._runs_scanner:
-            jobs.append(self.group.top.scanner.run)
+            jobs.append(self.group._top_._scanner_.run)
         if self._record_class is not None and self._record_class.may_have_jobs(self.pvspec):
             for field in self.field_inst.fields_with_jobs():
                 jobs += field._jobs(kind)

@@ -134,7 +134,7 @@ class SubGroup(Generic[T_PVGroup]):
     def __get__(self, instance: PVGroup, owner: Any = None) -> T_PVGroup: ...
 
     def __get__(self: Any, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else instance.groups[self.attr_name]
+        return self if instance is None else instance._groups_[self.attr_name]
 
     def __set__(self, instance: PVGroup, value: Any) -> None:
         raise CaprotoAttributeError(f"{type(instance).__qualname__}.{self.attr_name} is a SubGroup, it stays")
@@ -169,7 +169,7 @@ class SubGroup(Generic[T_PVGroup]):
         try:
             prefix = (parent.prefix + expand_macros(own, macros)).replace("{", "{{").replace("}", "}}")
             group: PVGroup = self.group_cls(
-                prefix, macros=macros, parent=parent, name=f"{parent.name}.{self.attr_name}", **self.init_kwargs
+                prefix, macros=macros, parent=parent, name=f"{parent._name_}.{self.attr_name}", **self.init_kwargs
             )
         except CaprotoError as error:
             reason = error.args[0] if isinstance(error, KeyError) and error.args else error

@@ -301,7 +301,7 @@ def _marked(group: PVGroup) -> Iterator[tuple[pvproperty[Any], Any]]:
             if hasattr(member, "autosave_fields"):
                 yield member, group.attr_pvdb[attr]
         else:
-            yield from _marked(group.groups[attr])
+            yield from _marked(group._groups_[attr])
 
 
 def _plain(value: Any) -> Any:

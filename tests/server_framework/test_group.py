@@ -318,10 +318,10 @@ def test_a_hook_of_another_name() -> None:
 
 
 def test_reserved_names() -> None:
-    with pytest.raises(CaprotoRuntimeError, match="'name' is an attribute of every PVGroup"):
+    with pytest.raises(CaprotoRuntimeError, match="'prefix' is an attribute of every PVGroup"):
 
         class Group(PVGroup):
-            name = pvproperty(value=1)
+            prefix = pvproperty(value=1)
 
 
 def test_group_hooks_are_checked() -> None:

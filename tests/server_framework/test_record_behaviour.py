@@ -110,10 +110,10 @@ def test_records_without_a_hook_are_processed_as_scan_says() -> None:
         await asyncio.sleep(0)
         for pv in group.pvdb.values():
             await pv.get_field("SCAN").write(".1 second")
-            group.scanner.periods[pv] = 0.001
+            group._scanner_.periods[pv] = 0.001
         await group.done.wait()
         assert group.a.value == 4
-        assert group.a not in group.scanner.periods
+        assert group.a not in group._scanner_.periods
         while group.bad.severity != AlarmSeverity.INVALID_ALARM:
             await asyncio.sleep(0)
         assert not task.done()

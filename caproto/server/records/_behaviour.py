@@ -167,7 +167,7 @@ async def _scan(fields: Any, name: str, value: Any) -> None:
     if fields.scan_changed is not None:
         fields.scan_changed.set()
     elif pv.scan is None and pv.group is not None:
-        pv.group.top.scanner.scan(pv, fields.scan_rate_sec)
+        pv.group._top_._scanner_.scan(pv, fields.scan_rate_sec)
 
 
 ON_WRITE: dict[str, Callable[[Any, str, Any], Awaitable[None]]] = {

@@ -226,10 +226,10 @@ class RecordFieldGroup(PVGroup, metaclass=_FieldAttributes):
         self.parent: Any = parent
         self.prefix = prefix
         self.macros = {} if group is None else group.macros
-        self.name = parent.name if name is None else name
+        self.name = self._name_ = parent.name if name is None else name
         self.states = {} if group is None else group.states
         self.alarms = {None: parent.alarm}
-        self.groups = {}
+        self.groups = self._groups_ = {}
         self.made: dict[str, PvpropertyData[Any]] = {}
         self.by_name = _ByName(self)
         self.attr_pvdb = _ByAttribute(self)

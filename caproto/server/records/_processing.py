@@ -25,7 +25,7 @@ def _linked(fields: Any, name: str) -> tuple[Any, str | None]:
     group = fields.parent.group
     if not target or group is None:
         return None, None
-    pvdb = group.top.pvdb
+    pvdb = group._top_.pvdb
     if target in pvdb:
         return pvdb[target], None
     parts = parse_record_field(target)
