@@ -234,7 +234,11 @@ class ChannelData(Publisher):
     def writes_at_once(self) -> bool:
         """Whether a write neither waits nor runs code of the user."""
         return (
-            self.putter is None and self.on_write is None and self._record_class is None and _ours(type(self), _WRITING)
+            self.putter is None
+            and self.on_write is None
+            and self._record_class is None
+            and "auth_write" not in self.__dict__
+            and _ours(type(self), _WRITING)
         )
 
     # Reading ------------------------------------------------------------------------------------
@@ -384,22 +388,36 @@ class ChannelData(Publisher):
         if metadata:
             await self.write_metadata(publish=False, **metadata)
             flags |= _PROPERTY
+        news = self._store(value, status, severity, stamp)
+        if update_fields:
+            await self.update_fields(value)
+        await self.publish(flags | news)
+        if news & _ALARM and len(self.alarm._references) > 1:
+            await self.alarm.publish(_ALARM, except_for=self)
+
+    def _store(self, value: Any, status: int | None = None, severity: int | None = None, stamp: Any = None) -> int:
+        """Keep a value that was accepted, its alarm and its time; return which subscribers that is news for."""
         if status is None and severity is None:
             status, severity = self._alarm_for(value)
-        flags |= self._news(self._value, value)
+        news = self._news(self._value, value)
         self._value = value
         self._stamp = epics_now() if stamp is None else _stamp(stamp)
         self._forget_encoded()
-        alarm_changed = False
-        if status is not None or severity is not None:
-            alarm_changed = self.alarm.change(status, severity)
-            if alarm_changed:
-                flags |= _ALARM
-        if update_fields:
-            await self.update_fields(value)
-        await self.publish(flags)
-        if alarm_changed and len(self.alarm._references) > 1:
-            await self.alarm.publish(_ALARM, except_for=self)
+        if (status is not None or severity is not None) and self.alarm.change(status, severity):
+            news |= _ALARM
+        return news
+
+    def put_at_once(self, data: Any, native: int) -> bool:
+        """Do the same as :meth:`auth_write` if nothing in it could wait or is the user's, or return False.
+
+        Parameters
+        ----------
+        data : sequence
+            Elements of `native`.
+        native : int
+            A plain type.
+        """
+        return False
 
     def _alarm_for(self, value: Any) -> tuple[int | None, int | None]:
         """Status and severity that follow from a value; None where nothing does."""

@@ -176,6 +176,15 @@ class ChannelNumeric(ChannelData):
         self._check_limits(data)
         return data
 
+    def put_at_once(self, data: Any, native: int) -> bool:
+        """Do what clients ask for most, a put of a number, without a coroutine for every step."""
+        if not (len(data) and self.writes_at_once) or (self._alarm is not None and len(self._alarm._references) > 1):
+            return False
+        value = self.preprocess_value(self._from_wire(data, native))
+        self._check_limits(value)
+        self._tell(self._store(value))
+        return True
+
     def _check_limits(self, value: Any) -> None:
         low, high = self._metadata["lower_ctrl_limit"], self._metadata["upper_ctrl_limit"]
         if low < high and self._max_length == 1 and not low <= value <= high:

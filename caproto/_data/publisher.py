@@ -43,6 +43,9 @@ class Publisher:
 
         It is encoded once for each type, count and filter that anybody subscribed to.
         """
+        self._tell(flags)
+
+    def _tell(self, flags: int) -> None:
         subscriptions = self._subscriptions
         if not subscriptions or not flags:
             return

@@ -27,7 +27,8 @@ _SHORT = struct.Struct(">HHHHII").pack
 _WRITE = int(AccessRights.WRITE)
 _TYPES = tuple(ChannelType(number) for number in range(LAST_DBR + 1))
 _LARGE_COUNT = 0xFFFF
-_PUT_ACKT, _PUT_ACKS = 35, 36
+_NORMAL = CAStatus.ECA_NORMAL
+_STS_STRING, _PUT_ACKT, _PUT_ACKS = 7, 35, 36
 
 
 # Reading ------------------------------------------------------------------------------------------------
@@ -66,7 +67,7 @@ async def _run_read(
             circuit.host_name, circuit.client_name, _TYPES[data_type], user_address=circuit.address
         )
         key = channel.view.key
-        if key.long_string or key.now:
+        if key.long_string or key.now or key.stamp is not None:
             return circuit.value_of(channel, data_type, count)
         prefix = encode_metadata(channel.name, data_type, metadata)
         return channel.view.encode(data_type, count, prefix, values), CAStatus.ECA_NORMAL
@@ -114,7 +115,7 @@ async def _put(circuit: ServerCircuit, channel: Channel, frame: Any) -> CAStatus
         return CAStatus.ECA_TOLARGE
     if not channel.rights & _WRITE:
         return CAStatus.ECA_NOWTACCESS
-    plain = data_type < 7 or data_type in (_PUT_ACKT, _PUT_ACKS)
+    plain = data_type < _STS_STRING or data_type in (_PUT_ACKT, _PUT_ACKS)
     if data_type > LAST_DBR or not (plain or isinstance(frame, ca.WriteRequest)):
         return CAStatus.ECA_BADTYPE if data_type > LAST_DBR else CAStatus.ECA_PUTFAIL
     try:
@@ -122,9 +123,10 @@ async def _put(circuit: ServerCircuit, channel: Channel, frame: Any) -> CAStatus
     except CaprotoValueError:
         return CAStatus.ECA_BADCOUNT
     try:
-        await channel.data.auth_write(
-            circuit.host_name, circuit.client_name, values, _TYPES[data_type], None, user_address=circuit.address
-        )
+        if not (data_type < _STS_STRING and channel.data.put_at_once(values, data_type)):
+            await channel.data.auth_write(
+                circuit.host_name, circuit.client_name, values, _TYPES[data_type], None, user_address=circuit.address
+            )
     except SkipWrite:
         pass
     except Forbidden:
@@ -135,7 +137,7 @@ async def _put(circuit: ServerCircuit, channel: Channel, frame: Any) -> CAStatus
     except Exception:  # whatever a hook of the user raises concerns this request only
         logger.exception("writing %s failed", channel.name)
         return CAStatus.ECA_PUTFAIL
-    return CAStatus.ECA_NORMAL
+    return _NORMAL
 
 
 def at_once(coroutine: Coroutine[Any, Any, CAStatus]) -> CAStatus:
@@ -178,12 +180,8 @@ async def hooked_write_notify(circuit: ServerCircuit, channel: Channel, frame: A
 def _confirm(circuit: ServerCircuit, frame: Any, status: CAStatus) -> None:
     if circuit.lost:
         return
-    data_type, count, code, ioid = (
-        frame._data_type,
-        frame._data_count,
-        status.value.code_with_severity,
-        frame._parameter2,
-    )
+    code = 1 if status is _NORMAL else status.value.code_with_severity
+    data_type, count, ioid = frame._data_type, frame._data_count, frame._parameter2
     if count < _LARGE_COUNT:
         circuit.output.send(_SHORT(19, 0, data_type, count, code, ioid))
     else:
