@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 from ._errors import CaprotoValueError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ._json5 import JSONValue
 
 __all__ = [
@@ -21,8 +23,12 @@ __all__ = [
     "RecordModifiers",
     "SyncFilter",
     "apply_arr_filter",
+    "filter_parsers",
+    "integer",
+    "known_options",
     "parse_channel_filter",
     "parse_record_field",
+    "take_apart",
 ]
 
 T = TypeVar("T")
@@ -89,7 +95,7 @@ class ChannelFilter(NamedTuple):
 # Compiled on first use, by the cache of "re": most programs never see a filter.
 _MODIFIERS = r"([^$\[{]*)(\$)?([\[{].*)?"
 _RANGE = r"\[([^\[\]{}]*)\]"
-_INTEGER = r"[+-]?[0-9]{1,10}"
+_INTEGER = r"[+-]?(?:0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10})"
 _SYNC_MODES = ("before", "first", "while", "last", "after", "unless")
 
 
@@ -116,10 +122,10 @@ def parse_record_field(pvname: str) -> RecordAndField:
 # Filters --------------------------------------------------------------------------------------------
 
 
-def _integer(name: str, value: JSONValue) -> int:
+def integer(name: str, value: JSONValue) -> int:
     """Return the integer that `value` is or spells; servers take ``"3"`` and ``3.0``, too."""
     if isinstance(value, str) and re.fullmatch(_INTEGER, value.strip()):
-        value = int(value)
+        value = int(value, 16 if "x" in value.lower() else 10)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
@@ -137,22 +143,23 @@ def _number(name: str, value: JSONValue) -> float:
     return number
 
 
-def _known(name: str, options: dict[str, JSONValue], allowed: tuple[str, ...]) -> None:
+def known_options(name: str, options: dict[str, JSONValue], allowed: tuple[str, ...]) -> None:
+    """Refuse options that a filter does not have."""
     unknown = sorted(options.keys() - set(allowed))
     if unknown:
         raise CaprotoValueError(f"filter {name!r} has no option {', '.join(map(repr, unknown))}")
 
 
 def _arr(options: dict[str, JSONValue]) -> ArrayFilter:
-    _known("arr", options, ("s", "i", "e"))
-    start, step, end = (_integer(k, options.get(k, d)) for k, d in (("s", 0), ("i", 1), ("e", -1)))
+    known_options("arr", options, ("s", "i", "e"))
+    start, step, end = (integer(k, options.get(k, d)) for k, d in (("s", 0), ("i", 1), ("e", -1)))
     if step < 1:
         raise CaprotoValueError(f"step i={step} of filter 'arr' is less than 1")
     return ArrayFilter(start, step, end)
 
 
 def _dbnd(options: dict[str, JSONValue]) -> DeadbandFilter:
-    _known("dbnd", options, ("abs", "rel", "d", "m"))
+    known_options("dbnd", options, ("abs", "rel", "d", "m"))
     short = [mode for mode in ("abs", "rel") if mode in options]
     if len(short) > 1 or (short and len(options) > 1):
         raise CaprotoValueError(f"filter 'dbnd' is given in more than one way: {options!r}")
@@ -165,7 +172,7 @@ def _dbnd(options: dict[str, JSONValue]) -> DeadbandFilter:
 
 
 def _sync(options: dict[str, JSONValue]) -> SyncFilter:
-    _known("sync", options, (*_SYNC_MODES, "m", "s"))
+    known_options("sync", options, (*_SYNC_MODES, "m", "s"))
     if options.keys() == {"m", "s"}:
         mode, state = options["m"], options["s"]
     elif len(options) == 1:
@@ -180,12 +187,18 @@ def _sync(options: dict[str, JSONValue]) -> SyncFilter:
 
 
 def _ts(options: dict[str, JSONValue]) -> bool:
-    # Options that replace the value change the channel's type; they are not offered.
-    _known("ts", options, ())
+    # A ChannelFilter has no place for options that replace the value; servers take them apart themselves.
+    known_options("ts", options, ())
     return True
 
 
-_FILTERS = {"ts": _ts, "dbnd": _dbnd, "arr": _arr, "sync": _sync}
+#: What makes a filter of its options.
+filter_parsers: dict[str, Callable[[dict[str, JSONValue]], Any]] = {
+    "ts": _ts,
+    "dbnd": _dbnd,
+    "arr": _arr,
+    "sync": _sync,
+}
 
 
 def _parse_range(text: str) -> ArrayFilter:
@@ -200,6 +213,34 @@ def _parse_range(text: str) -> ArrayFilter:
     return _arr({key: part for key, part in zip("sie", parts, strict=True) if part})
 
 
+def take_apart(filter_text: str) -> tuple[ArrayFilter | None, list[tuple[str, dict[str, JSONValue]]]]:
+    """Return the range, if there is one, and the options of all filters by name, in their order.
+
+    Raises
+    ------
+    CaprotoValueError
+        If the text is malformed; the message quotes it.
+    """
+    from ._json5 import parse_json5
+
+    rest = filter_text.strip()
+    try:
+        span = re.match(_RANGE, rest)
+        arr = None if span is None else _parse_range(span[1])
+        rest = rest if span is None else rest[span.end() :].strip()
+        filters = parse_json5(rest) if rest else {}
+        if not isinstance(filters, dict):
+            raise CaprotoValueError("filters are a map, {name: {option: value}}")
+        for name, options in filters.items():
+            if not isinstance(options, dict):
+                raise CaprotoValueError(f"options of filter {name!r} are not a map: {options!r}")
+        if arr is not None and "arr" in filters:
+            raise CaprotoValueError("filter 'arr' is given twice")
+    except CaprotoValueError as error:
+        raise CaprotoValueError(f"channel filter {filter_text!r}: {error}") from None
+    return arr, cast(Any, list(filters.items()))
+
+
 def parse_channel_filter(filter_text: str) -> ChannelFilter:
     """Return the filters that stand behind a channel name: ``[range]``, ``{json}`` or both.
 
@@ -208,27 +249,14 @@ def parse_channel_filter(filter_text: str) -> ChannelFilter:
     CaprotoValueError
         If the text is malformed or asks for a filter that is not offered; the message quotes it.
     """
-    from ._json5 import parse_json5
-
-    rest = filter_text.strip()
-    found: dict[str, Any] = dict.fromkeys(ChannelFilter._fields)
+    arr, filters = take_apart(filter_text)
+    found: dict[str, Any] = dict.fromkeys(ChannelFilter._fields) | {"arr": arr}
     try:
-        span = re.match(_RANGE, rest)
-        if span:
-            found["arr"] = _parse_range(span[1])
-            rest = rest[span.end() :].strip()
-        options = parse_json5(rest) if rest else {}
-        if not isinstance(options, dict):
-            raise CaprotoValueError("filters are a map, {name: {option: value}}")
-        for name, value in options.items():
-            parser = _FILTERS.get(name)
+        for name, options in filters:
+            parser = filter_parsers.get(name)
             if parser is None:
-                raise CaprotoValueError(f"filter {name!r} is not offered; there are {', '.join(_FILTERS)}")
-            if not isinstance(value, dict):
-                raise CaprotoValueError(f"options of filter {name!r} are not a map: {value!r}")
-            if found[name] is not None:
-                raise CaprotoValueError(f"filter {name!r} is given twice")
-            found[name] = parser(value)
+                raise CaprotoValueError(f"filter {name!r} is not offered; there are {', '.join(filter_parsers)}")
+            found[name] = parser(options)
     except CaprotoValueError as error:
         raise CaprotoValueError(f"channel filter {filter_text!r}: {error}") from None
     return ChannelFilter(**found)

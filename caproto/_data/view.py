@@ -14,6 +14,7 @@ from .._enums import ChannelType
 from .._errors import CaprotoConversionError
 from .._filters import ArrayFilter, apply_arr_filter
 from .._layout import CHAR, EPICS_EPOCH_SECONDS, INT, LAYOUTS, LONG, NATIVES
+from .stamp import Stamp
 
 if TYPE_CHECKING:
     from .base import ChannelData
@@ -29,6 +30,8 @@ _PREFIXES = tuple(struct.Struct(layout.prefix_format) for layout in LAYOUTS)
 _MEMBERS = tuple(tuple(member.name for member in layout.members) for layout in LAYOUTS)
 #: Values kept encoded by one view; clients use one or two.
 CACHED = 8
+#: Digits of a time stamp as text, where the PV has no precision of its own.
+DIGITS = 3
 #: Bytes that may always be asked for, however short the value is.
 SMALL = 65536
 
@@ -52,11 +55,24 @@ class Encoded(NamedTuple):
 
 
 class ViewKey(NamedTuple):
-    """Which view: the elements, whether the text comes as CHAR, and whether the time stamp is the time of sending."""
+    """Which view.
+
+    Attributes
+    ----------
+    arr : ArrayFilter or None
+        The elements that are told.
+    long_string : bool
+        Whether a text comes as CHAR.
+    now : bool
+        Whether the time stamp is the time of sending.
+    stamp : Stamp or None
+        How the time stamp is told instead of the value.
+    """
 
     arr: ArrayFilter | None = None
     long_string: bool = False
     now: bool = False
+    stamp: Stamp | None = None
 
 
 def header(command: int, size: int, data_type: int, count: int, first: int) -> tuple[bytes, bytes]:
@@ -90,6 +106,8 @@ class View:
     @property
     def native_type(self) -> int:
         """The type a client is told."""
+        if self.key.stamp is not None:
+            return self.key.stamp.native_type
         return CHAR if self.key.long_string else int(self.data.data_type)
 
     @property
@@ -97,6 +115,8 @@ class View:
         """The largest number of elements a client is told."""
         data = self.data
         count: int = data._long_string_size() if self.key.long_string else data.max_length
+        if self.key.stamp is not None:
+            count = self.key.stamp.native_count
         if self.key.arr is None or count == 1:
             return count
         return len(apply_arr_filter(self.key.arr, range(count)))
@@ -131,8 +151,12 @@ class View:
         if data_type == _CLASS_NAME:
             return b"", [data.reported_record_type.encode("latin-1", "replace")[:39]]
         native = LAYOUTS[data_type].native
-        values = data._elements_as(native) if not self.key.long_string else data._long_string_as(native)
         stamp = epics_now() if self.key.now else data._stamp
+        if self.key.stamp is not None:
+            precision = getattr(data, "precision", DIGITS)
+            values = self.key.stamp.elements_as(native, stamp, precision)
+        else:
+            values = data._elements_as(native) if not self.key.long_string else data._long_string_as(native)
         return prefix_of(data, data_type, stamp), values
 
     def encode(self, data_type: int, count: int, prefix: bytes, values: Any) -> Encoded:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from .._commands._base import read_text
-from .._data.subscription import Deadband, Decimation, Gate, Sync
-from .._data.view import View, ViewKey, header
+from .._data.subscription import Gate
+from .._data.view import View, header
 from .._errors import CaprotoKeyError, CaprotoValueError
-from .._filters import ChannelFilter, RecordModifiers, parse_channel_filter, parse_record_field
+from .._filters import RecordModifiers, parse_record_field
+from ._filters import GateMaker, server_filters
 
 if TYPE_CHECKING:
     from .._data import ChannelData
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["Names", "Target", "find", "knows"]
 
 _CREATE_CHAN = 18
-_PLAIN = ViewKey()
-_NO_FILTER = ChannelFilter(None, None, None, None)
 
 
 class Target:
@@ -31,10 +29,8 @@ class Target:
     data : ChannelData
     view : View
         What is told of it.
-    filters : ChannelFilter, optional
-        Which updates are told.
-    every : int, optional
-        Only each so many-th update is told (filter ``dec``); 0 is all.
+    makers : tuple of callable, optional
+        Each makes a filter of updates for a new subscription.
 
     Attributes
     ----------
@@ -42,32 +38,19 @@ class Target:
         How the header of an answer to CREATE_CHAN begins, as a number, and its extension (section 2).
     """
 
-    __slots__ = ("data", "every", "extension", "filters", "head", "name", "view")
+    __slots__ = ("data", "extension", "head", "makers", "name", "view")
 
-    def __init__(
-        self, name: str, data: ChannelData, view: View, filters: ChannelFilter = _NO_FILTER, every: int = 0
-    ) -> None:
+    def __init__(self, name: str, data: ChannelData, view: View, makers: tuple[GateMaker, ...] = ()) -> None:
         self.name = name
         self.data = data
         self.view = view
-        self.filters = filters
-        self.every = every
+        self.makers = makers
         front, self.extension = header(_CREATE_CHAN, 0, view.native_type, view.native_count, 0)
         self.head = int.from_bytes(front[:8], "big")
 
     def gates(self) -> tuple[Gate, ...]:
         """Return the filters of updates for a new subscription."""
-        if self.filters is _NO_FILTER and not self.every:
-            return ()
-        made: list[Gate] = []
-        if self.filters.dbnd is not None:
-            made.append(Deadband(self.filters.dbnd))
-        if self.filters.sync is not None:
-            states = getattr(getattr(self.data, "group", None), "states", {})
-            made.append(Sync(self.filters.sync, bool(states.get(self.filters.sync.s, False))))
-        if self.every:
-            made.append(Decimation(self.every))
-        return tuple(made)
+        return tuple(make(self.data) for make in self.makers)
 
 
 def _data(pvdb: Mapping[str, ChannelData], record: str, field: str | None) -> ChannelData | None:
@@ -109,11 +92,10 @@ def find(pvdb: Mapping[str, ChannelData], name: str) -> Target | None:
     if long_string and not data._long_string_size():
         return None
     try:
-        filters, every = _filters(parts.modifiers.filter_)
+        key, makers = server_filters(parts.modifiers.filter_, long_string)
     except CaprotoValueError:
         return None
-    key = ViewKey(filters.arr, long_string, bool(filters.ts))
-    return Target(name, data, data.view(key), filters, every)
+    return Target(name, data, data.view(key), makers)
 
 
 class Names:
@@ -141,23 +123,3 @@ class Names:
             if payload.rstrip(b"\0") == name.encode():
                 self._known[payload] = target
         return target
-
-
-def _filters(text: str | None) -> tuple[ChannelFilter, int]:
-    """Return the filters behind a name; ``dec`` by itself."""
-    if not text:
-        return _NO_FILTER, 0
-    if "dec" not in text:
-        return parse_channel_filter(text), 0
-    from .._json5 import parse_json5
-
-    start = text.find("{")
-    options = parse_json5(text[start:]) if start >= 0 else None
-    if not isinstance(options, dict) or "dec" not in options:
-        return parse_channel_filter(text), 0
-    decimation = options.pop("dec")
-    every = decimation.get("n") if isinstance(decimation, dict) and len(decimation) == 1 else None
-    if isinstance(every, bool) or not isinstance(every, int) or every < 1:
-        raise CaprotoValueError(f"filter 'dec' needs a number n of 1 or more, not {decimation!r}")
-    rest = text[:start] + (json.dumps(options) if options else "")
-    return parse_channel_filter(rest) if rest.strip() else _NO_FILTER, every
