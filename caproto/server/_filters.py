@@ -53,7 +53,7 @@ def _sync(parameters: Any, data: ChannelData) -> Gate:
 def _stamp(options: dict[str, Any]) -> Stamp | None:
     """Return what ``ts`` makes of the value; None if it changes nothing but the time stamp."""
     known_options("ts", options, ("num", "str", "epoch"))
-    for option, allowed in (("num", STAMP_NUMBERS), ("str", STAMP_TEXTS), ("epoch", ("epics", "unix"))):
+    for option, allowed in (("num", STAMP_NUMBERS), ("str", tuple(STAMP_TEXTS)), ("epoch", ("epics", "unix"))):
         if option in options and options[option] not in allowed:
             raise CaprotoValueError(f"{option}={options[option]!r} of filter 'ts' is none of {', '.join(allowed)}")
     form = options.get("str", options.get("num"))
