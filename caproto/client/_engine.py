@@ -183,14 +183,17 @@ class ClientEngine:
         if when < self.next_time:
             self.next_time = when
 
-    def leave(self, link: Link) -> None:
-        """Close a circuit that has no channel any more, once the server has confirmed that.
+    def leave(self, link: Link, *, late: bool = False) -> None:
+        """Close a circuit that has no channel any more, once the server has confirmed that, or it is too late.
 
         Before, what was written last may not have arrived, and a CREATE_CHAN may be without answer (section 11.3).
         """
         if link.channels or link.name_server or link.closed:
             return
-        if not link.up or link.silent or not link.circuit.channels:
+        let_go = (link.silent or not link.circuit.channels) and not link.wants_write
+        if not let_go and link.up and link.idle is None:
+            self.soon(link.last_heard)  # from then on it is waited for
+        if let_go or late or not link.up:
             self._end(link, CaprotoNetworkError(f"{link.where}: closed, because no channel is left"))
 
     def _end(self, link: Link, error: CaprotoError) -> None:
@@ -448,6 +451,7 @@ class ClientEngine:
         channel.state = CREATING if link.up else CONNECTING
         channel.native = ClientChannel(channel.name, link.circuit, cid)
         link.channels[cid] = channel
+        link.idle = None
         if link.up:
             link.send(channel.native.create())
         self.finish_all(channel.finds)

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
     from ._channel import Channel, Monitor, Request
     from ._engine import ClientEngine
 
-__all__ = ["Link", "status_text"]
+__all__ = ["LINGER", "Link", "status_text"]
 
 Address = tuple[str, int]
 
 BUFFERS_PER_SEND = 64
 FOREVER = float("inf")
+#: Seconds that a server has to let go of a circuit without channels: to confirm that, and to take what was written.
+LINGER = 60.0
 
 
 def status_text(status: CAStatus | CAStatusCode, message: str = "", pv_name: str = "") -> str:
@@ -81,6 +83,8 @@ class Link:
         self.silent = False
         self.name_server = False
         self.last_heard = now
+        # When the last channel left, or when something that was written before left after it.
+        self.idle: float | None = None
         self.trusts_beacons = True
         # When it was connected, and when it was asked whether it is there.
         self.since: float | None = None
@@ -139,11 +143,15 @@ class Link:
         out = self._out
         if self._blocked:
             self.last_heard = now  # there is room again, so the server reads
+            if self.idle is not None:
+                self.idle = now
         while out and nbytes >= len(out[0]):
             nbytes -= len(out.popleft())
         self._blocked = nbytes > 0
         if nbytes:
             out[0] = out[0][nbytes:]
+        if self.idle is not None:
+            self.engine.leave(self)
 
     def behind(self) -> bool:
         """Forget sinks that were emptied; returns whether any is left."""
@@ -168,22 +176,36 @@ class Link:
         self.send(EchoRequest())
 
     def check(self, now: float) -> float:
-        """Probe a server that is silent.  Returns when to look again."""
-        if not self.up or self.closed or self.silent:
-            return FOREVER  # if it is silent only an answer helps
+        """Probe a server that is silent, give up one that does not let go.  Returns when to look again."""
+        if not self.up or self.closed:
+            return FOREVER
+        limit = self._limit(now)
+        if self.closed:
+            return FOREVER
+        if self.silent:
+            return limit  # only an answer helps
         if self.probed is None:
             due = self.last_heard + self.engine.conn_tmo
             if now < due:
-                return due
+                return min(due, limit)
             self.probed = now
             self.ask(now)
         deadline = max(self.probed, self.last_heard) + RESPONSIVENESS_TIMEOUT
         if now < deadline:
-            return deadline
+            return min(deadline, limit)
         self.engine.link_silent(self, now)
         if not self.closed:
             self.ask(now)
-        return FOREVER
+        return limit
+
+    def _limit(self, now: float) -> float:
+        """Return when a circuit without channels is closed at the latest; closes it if that is now."""
+        if self.channels or self.name_server:
+            return FOREVER
+        if self.idle is None:
+            self.idle = now
+        self.engine.leave(self, late=now >= self.idle + LINGER)
+        return self.idle + LINGER
 
     def answered(self, now: float) -> tuple[Request | None, bool]:
         """Note the answer to the oldest ECHO.  Returns who waits for it, and whether it came in time."""

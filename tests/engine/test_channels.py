@@ -8,7 +8,8 @@ import pytest
 
 import caproto as ca
 from caproto import CaprotoNetworkError, ErrorResponseReceived
-from caproto.client._channel import IDLE
+from caproto.client._channel import CREATING, IDLE
+from caproto.client._link import LINGER
 from tests.engine.connected import creating, only, told, up
 from tests.engine.world import World
 
@@ -266,3 +267,63 @@ class TestClosing:
         session.send(ca.ErrorResponse(header, 0, ca.CAStatus.ECA_BADCHID, "gone"))
         world.settle()
         assert not client.engine.links
+
+    def test_what_was_written_last_leaves_before_the_circuit_is_closed(self) -> None:
+        world, server, client = up()
+        pv, channel = server.pvs["pv"], only(client)
+        pv.count, pv.value = 100_000, [0.0]
+        server.frozen, world.room = True, 10_000
+        client.engine.write(channel, [42.0] * 100_000, 6, notify=False)
+        world.settle()
+        client.engine.rest(channel)
+        world.run(50.0)  # longer than a server may be silent
+        assert client.engine.links
+        world.room = 10_000
+        for link in client.engine.links.values():
+            client.engine.writable[link] = None  # the socket takes some more
+        world.run(50.0)
+        server.thaw()
+        for link in client.engine.links.values():
+            client.engine.writable[link] = None
+        world.run(1.0)
+        assert pv.value == [42.0] * 100_000
+        assert not client.engine.links and not server.sessions
+
+    def test_a_server_that_never_reads_what_was_written_last_is_given_up(self) -> None:
+        world, server, client = up()
+        server.frozen, world.room = True, 10_000
+        client.engine.write(only(client), [42.0] * 100_000, 6, notify=False)
+        world.settle()
+        client.engine.rest(only(client))
+        world.run(LINGER + 1.0)
+        assert not client.engine.links and not server.sessions
+
+    @pytest.mark.parametrize("created", [True, False])
+    def test_a_server_that_answers_nothing_but_echo_keeps_no_circuit_without_channels(self, created: bool) -> None:
+        world, server, client = up("other", "pv")
+        other, channel = client.engine.channels.values()
+        unanswered = ca.ClearChannelRequest if created else ca.CreateChanRequest
+        server.ignored = {ca.ClearChannelRequest, unanswered}
+        if not created:
+            client.engine.rest(channel)
+            client.engine.rouse(channel, world.now)
+            world.run(1.0)
+            assert channel.state == CREATING
+        client.engine.close(channel)
+        client.engine.close(other)
+        world.run(LINGER - 1.0)
+        assert client.engine.links
+        world.run(2.0)
+        assert not client.engine.links and not server.sessions
+
+    def test_a_channel_that_comes_back_in_time_keeps_the_circuit(self) -> None:
+        world, server, client = up()
+        channel, server.ignored = only(client), {ca.ClearChannelRequest}
+        for _ in range(3):
+            client.engine.rest(channel)
+            world.run(LINGER - 2.0)
+            client.engine.rouse(channel, world.now)
+            world.run(1.0)
+            assert channel.connected and client.connects == 1
+        world.run(10 * LINGER)
+        assert channel.connected and client.connects == 1

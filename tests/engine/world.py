@@ -80,7 +80,7 @@ class Session:
             self.circuit.process_command(command)
             self.saw.append(command)
             handler = _ANSWERS.get(type(command))
-            if handler is not None:
+            if handler is not None and type(command) not in self.server.ignored:
                 handler(self, command)
 
     def names(self) -> list[str]:
@@ -198,13 +198,15 @@ def _metadata(request: Any, pv: Pv) -> tuple[int, ...] | None:
 class Server:
     """A server: its PVs, and how it behaves.
 
-    `deaf` takes requests without answering; `frozen` reads nothing; `mute` does not answer searches by UDP.
+    `deaf` takes requests without answering; `ignored` are commands that it does nothing about; `frozen` reads nothing;
+    `mute` does not answer searches by UDP.
     """
 
     def __init__(self, world: World, address: Address, pvs: dict[str, Pv] | None = None) -> None:
         self.world, self.address = world, address
         self.pvs = {} if pvs is None else pvs
         self.names: set[str] = set()
+        self.ignored: set[type] = set()
         self.sids = itertools.count(100)
         self.sessions: list[Session] = []
         self.up, self.mute, self.deaf, self.frozen, self.refuses = True, False, False, False, False
