@@ -302,6 +302,8 @@ class VirtualCircuit:
             sender = self.our_role if ours else self.their_role
             raise blame(f"{cls.__name__} is illegal for a {sender!r} on the circuit to {self.address} in {self.states}")
         if command._limit and not ours:
+            if _HANDLERS.get(cls) == "_response":
+                self._ioids.pop(command.ioid, None)  # there will be no other answer
             raise RemoteProtocolError(
                 f"{command!r} from {self.address}: its payload of {command._payload_size} bytes is above the limit of "
                 f"{command._limit} and was skipped"

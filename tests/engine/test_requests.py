@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import caproto as ca
-from caproto import CaprotoNetworkError, CaprotoTimeoutError, ErrorResponseReceived
+from caproto import CaprotoError, CaprotoNetworkError, CaprotoTimeoutError, ErrorResponseReceived
 from caproto._ids import ThreadsafeCounter
 from caproto.client import Channel, Request
 from caproto.client._engine import REMEMBERED_WRITES
@@ -56,6 +56,20 @@ class TestErrors:
         world.run(0.0)
         with pytest.raises(ErrorResponseReceived, match="EPICS_CA_MAX_ARRAY_BYTES.*of the server"):
             request.result()
+
+    def test_an_answer_above_our_own_limit_fails_its_request_and_leaves_nothing(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("EPICS_CA_AUTO_ARRAY_BYTES", "NO")
+        monkeypatch.setenv("EPICS_CA_MAX_ARRAY_BYTES", "16384")
+        world, server, client, channel = up(pv=Pv(value=[0.0] * 5000, count=5000))
+        for _ in range(3):
+            request = client.read(channel)
+            world.run(0.0)
+            with pytest.raises(CaprotoError, match="40016 bytes is above the limit of 16384"):
+                request.result()
+        assert channel.connected and client.connects == 1
+        assert client.sizes["link.requests"] == client.sizes["circuit._ioids"] == 0
 
     def test_a_status_in_the_answer_fails_the_request(self) -> None:
         world, server, client, channel = up()
