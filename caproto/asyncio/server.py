@@ -13,7 +13,7 @@ from .._errors import CaprotoRuntimeError
 from ..server._circuit import ServerCircuit
 from ..server._context import GRACE, ContextBase, ThreadsafeQueueBase
 from ..server._engine import ServerEngine
-from ..server._layer import AsyncLibraryLayer
+from ..server._layer import AsyncLibraryLayer, T
 from ..server._runtime import Path, ServerExit
 from ..sync._listening import Listening, listen
 
@@ -84,6 +84,10 @@ class AsyncioAsyncLayer(AsyncLibraryLayer):
     async def sleep(delay: float, result: Any = None) -> Any:
         """Wait for a number of seconds, while everything else goes on."""
         return await asyncio.sleep(delay, result)
+
+    async def run_in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call a function that blocks, while everything else goes on."""
+        return await asyncio.to_thread(function, *arguments)
 
 
 class VirtualCircuit(asyncio.BufferedProtocol):

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
 
 __all__ = ["AsyncLibraryLayer"]
+
+
+T = TypeVar("T")
 
 
 class AsyncLibraryLayer(ABC):
@@ -32,3 +36,7 @@ class AsyncLibraryLayer(ABC):
     @abstractmethod
     async def sleep(self, seconds: float) -> None:
         """Wait for a number of seconds, while everything else goes on."""
+
+    async def run_in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call a function that blocks, while everything else goes on; a layer without threads calls it in place."""
+        return function(*arguments)

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import itertools
 import json
 import logging
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -199,6 +201,11 @@ class AutosaveHelper(PVGroup):
         super().__init__(*args, **kwargs)
         self._file_manager = file_manager
         self._saved: str | None = None
+        self._async_lib: Any = None
+        # Saves run in threads: one at a time, and none puts back what is older.
+        self._lock = threading.Lock()
+        self._begun = itertools.count()
+        self._written = -1
 
     @property
     def file_manager(self) -> RotatingFileManager:
@@ -212,6 +219,7 @@ class AutosaveHelper(PVGroup):
     @autosave_hook.startup
     async def autosave_hook(self, instance: Any, async_lib: Any) -> None:
         """Restore, then save what changes."""
+        self._async_lib = async_lib
         await self.restore_from_file(self.file_manager.filename)
         while True:
             await async_lib.sleep(self.period)
@@ -258,9 +266,19 @@ class AutosaveHelper(PVGroup):
         text = json.dumps(self.prepare_data() if data is None else data, indent=1)
         if text == self._saved:
             return
-        self.file_manager.write(text)
-        self._saved = text
+        number = next(self._begun)
+        if self._async_lib is None:
+            self._write(number, text)
+        else:
+            # The disk may take its time, and nobody but this task has to wait for it.
+            await self._async_lib.run_in_thread(self._write, number, text)
         await self.autosave_hook.write(self.autosave_hook.value + 1)
+
+    def _write(self, number: int, text: str) -> None:
+        with self._lock:
+            if number > self._written:
+                self.file_manager.write(text)
+                self._saved, self._written = text, number
 
     async def restore_from_file(self, filename: str | os.PathLike[str]) -> None:
         """Restore values from a file; if it cannot be read, from the newest copy that can."""

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import trio
 
 from ..server._context import GRACE, ContextBase, ThreadsafeQueueBase
-from ..server._layer import AsyncLibraryLayer
+from ..server._layer import AsyncLibraryLayer, T
 from ..server._runtime import ServerExit
 from ..sync._listening import Listening, listen
 
@@ -91,6 +91,10 @@ class TrioAsyncLayer(AsyncLibraryLayer):
     async def sleep(seconds: float) -> None:
         """Wait for a number of seconds, while everything else goes on."""
         await trio.sleep(seconds)
+
+    async def run_in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Call a function that blocks, while everything else goes on."""
+        return await trio.to_thread.run_sync(function, *arguments)
 
 
 class VirtualCircuit:

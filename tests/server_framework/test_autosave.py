@@ -7,13 +7,14 @@ import datetime
 import json
 import logging
 import os
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from caproto import CaprotoValueError, ChannelType
-from caproto.server import PVGroup, SubGroup, pvproperty
+from caproto.server import AsyncLibraryLayer, PVGroup, SubGroup, pvproperty
 from caproto.server.autosave import AutosaveHelper, RotatingFileManager, autosaved, get_autosave_fields
 
 
@@ -198,7 +199,7 @@ def test_the_hooks_restore_save_and_save_at_the_end(path: Path) -> None:
     class Stop(Exception):
         pass
 
-    class Layer:
+    class Layer(AsyncLibraryLayer):
         rounds = 0
 
         async def sleep(self, seconds: float) -> None:
@@ -222,6 +223,78 @@ def test_the_hooks_restore_save_and_save_at_the_end(path: Path) -> None:
 
     group = group_at(path)
     run(job())
+
+
+def slow_disk(group: Saved, monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+    """Let saves wait; returns what is set when one does, and what lets them go on."""
+    begun, free = threading.Event(), threading.Event()
+    manager = group.helper.file_manager
+    write = manager.write
+
+    def slowly(text: str) -> Any:
+        begun.set()
+        assert free.wait(10), "the loop waits for the disk"
+        return write(text)
+
+    monkeypatch.setattr(manager, "write", slowly)
+    return begun, free
+
+
+def value_in(path: Path) -> Any:
+    return json.loads(path.read_text())["p:a"]["value"]
+
+
+def test_nobody_waits_for_the_disk_on_asyncio(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A save hangs in the disk, is cancelled as by a server that ends, and a newer one is not overtaken by it."""
+    from caproto.asyncio.server import AsyncioAsyncLayer
+
+    async def job() -> None:
+        group, layer = group_at(path), AsyncioAsyncLayer()
+        group.helper.period = 0.001
+        begun, free = slow_disk(group, monkeypatch)
+        saving = asyncio.create_task(group.helper.autosave_hook.server_startup(layer))
+        while not begun.is_set():
+            await asyncio.sleep(0.001)
+        await group.a.write(5.5)
+        saving.cancel()
+        await asyncio.wait([saving])
+        ending = asyncio.create_task(group.helper.autosave_hook.server_shutdown(layer))
+        await asyncio.sleep(0.01)
+        assert not ending.done() and not path.exists()
+        free.set()
+        await ending
+        assert value_in(path) == 5.5
+
+    run(job())
+    assert value_in(path) == 5.5
+
+
+def test_nobody_waits_for_the_disk_on_trio(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    trio = pytest.importorskip("trio")
+    from caproto.trio.server import TrioAsyncLayer
+
+    async def job() -> None:
+        group, layer = group_at(path), TrioAsyncLayer()
+        group.helper.period = 0.001
+        begun, free = slow_disk(group, monkeypatch)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(group.helper.autosave_hook.server_startup, layer)
+            while not begun.is_set():
+                await trio.sleep(0.001)
+            await group.a.write(5.5)
+            free.set()
+            nursery.cancel_scope.cancel()
+        await group.helper.autosave_hook.server_shutdown(layer)
+        assert value_in(path) == 5.5
+
+    trio.run(job)
+
+
+def test_an_older_save_does_not_take_the_place_of_a_newer_one(path: Path) -> None:
+    helper = group_at(path).helper
+    helper._write(1, "newer")
+    helper._write(0, "older")
+    assert path.read_text() == "newer"
 
 
 def test_a_disk_that_is_full_does_not_end_the_ioc(path: Path, caplog: pytest.LogCaptureFixture) -> None:
