@@ -1,77 +1,81 @@
-"""Print what each server reaches, one after the other in every round, the best of all rounds; 0 is no answer."""
+"""Our servers beside others, in one table.
+
+Each cell is measured in a server process of its own, the servers of one row one after the other in every round, so
+that a slow moment of the machine hits all of them; the best round of each counts.  What can be compared are the ratios.
+"""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
-import socket
-import tempfile
-import time
+import subprocess
+import sys
 from pathlib import Path
 
-from benchmarks.servers import load
-from benchmarks.servers.contenders import CONTENDERS, Contender, start
+from benchmarks import peers
+from benchmarks.servers.contenders import CONTENDERS, python_of
+from benchmarks.servers.rows import ROWS, Outcome, Row
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-    return port if port < 65000 else free_port()
+def measure(row: Row, rounds: int, seconds: float, chosen: list[str]) -> dict[str, Outcome]:
+    best: dict[str, Outcome] = {}
+    failed: set[str] = set()
+    for _ in range(rounds if row.name != "images" else 1):
+        for contender in CONTENDERS:
+            name = contender.name
+            if name in failed or name not in chosen or name not in row.contenders:
+                continue
+            print(f"  {row.name}: {name} ...", end=" ", file=sys.stderr, flush=True)
+            try:
+                outcome = row.measure(contender, seconds)
+            except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+                # A server that stops answering is one of the results.
+                print(error or type(error).__name__, file=sys.stderr)
+                failed.add(name)
+                continue
+            print(row.show(outcome), file=sys.stderr)
+            if name not in best or row.better(outcome, best[name]):
+                best[name] = outcome
+    return best
 
 
-def measure(contender: Contender) -> dict[str, float]:
-    """Every figure of one server in a fresh process."""
-    port = free_port()
-    found: dict[str, float] = {}
-    with tempfile.TemporaryDirectory() as directory:
-        process = start(contender, port, Path(directory))
-        try:
-            wait_for(port, process.poll, Path(directory) / "errors")
-            for name, _, pv, function in load.MEASUREMENTS:
-                try:
-                    found[name] = function(port, pv, contender.share)
-                except TimeoutError:
-                    found[name] = 0.0  # it stopped answering
-            found["updates to 50 circuits"], found["  of them lost"] = load.fan_out(port, "bench:double")
-        finally:
-            process.kill()
-            process.wait(10)
-    return found
-
-
-def wait_for(port: int, ended: object, errors: Path) -> None:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        assert callable(ended)
-        if ended() is not None:
-            break
-        try:
-            with load.connect(port) as sock:
-                load.open_channel(sock, "bench:double")
-                return
-        except OSError:
-            time.sleep(0.1)
-    raise SystemExit(f"the server did not come up:\n{errors.read_text()}")
+def table(results: dict[str, dict[str, Outcome]]) -> str:
+    names = [each.name for each in CONTENDERS if any(each.name in outcomes for outcomes in results.values())]
+    lines = [["what", *names, "to reach", ""]]
+    for row in ROWS:
+        if row.name in results:
+            outcomes = results[row.name]
+            cells = [row.show(outcomes[name]) if name in outcomes else "-" for name in names]
+            lines.append([row.what, *cells, row.target, row.verdict(outcomes)])
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="*", choices=[contender.name for contender in CONTENDERS])
-    arguments = parser.parse_args()
-    chosen = [contender for contender in CONTENDERS if not arguments.only or contender.name in arguments.only]
-    best: dict[str, dict[str, float]] = {contender.name: {} for contender in chosen}
-    for _ in range(arguments.rounds):
-        for contender in chosen:
-            for name, figure in measure(contender).items():
-                kept = best[contender.name].get(name, figure)
-                best[contender.name][name] = min(kept, figure) if "lost" in name else max(kept, figure)
-    print(f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores; best of {arguments.rounds}")
-    print(f"{'':32}" + "".join(f"{contender.name:>16}" for contender in chosen))
-    for name in best[chosen[0].name]:
-        figures = (best[contender.name][name] for contender in chosen)
-        print(f"{name:32}" + "".join(f"{figure:16.2f}" if figure < 100 else f"{figure:16,.0f}" for figure in figures))
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.servers", description=__doc__)
+    rows, servers = [row.name for row in ROWS], [contender.name for contender in CONTENDERS]
+    parser.add_argument("--only", action="append", choices=rows, default=[], help="measure only this row")
+    parser.add_argument("--server", action="append", choices=servers, default=[], help="measure only this one")
+    parser.add_argument("--rounds", type=int, default=3, help="how often each server runs (default: %(default)s)")
+    parser.add_argument(
+        "--seconds", type=float, default=300.0, help="how long images are sent, once (default: %(default)s)"
+    )
+    parser.add_argument("--json", type=Path, help="also write every figure to this file")
+    options = parser.parse_args()
+    chosen = options.server or servers
+    installed = {peers.versions(python_of(contender)) for contender in CONTENDERS if contender.home != "here"}
+    before = os.getloadavg()[0]
+    results = {
+        row.name: measure(row, options.rounds, options.seconds, chosen)
+        for row in ROWS
+        if not options.only or row.name in options.only
+    }
+    if options.json:
+        options.json.write_text(json.dumps(results, indent=1) + "\n")
+    print(f"Python {sys.version.split()[0]}, {os.cpu_count()} CPUs, load {before:.1f} before and ", end="")
+    print(f"{os.getloadavg()[0]:.1f} after, best of {options.rounds}; {'; '.join(sorted(installed))}\n")
+    print(table(results))
 
 
 if __name__ == "__main__":
