@@ -446,6 +446,8 @@ class VirtualCircuit:
                 f"EventCancelRequest: no subscription {command.subscriptionid} on the circuit to {self.address}"
             )
         self._cancelling[command.subscriptionid] = request
+        # The confirmation may be the same bytes as an empty update.
+        self.sinks.pop(command.subscriptionid, None)
 
     def _update(self, command: Any) -> None:
         number = command.subscriptionid

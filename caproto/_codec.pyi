@@ -265,9 +265,9 @@ class StreamParser:
     A payload above `limit` bytes is skipped without being stored, and its frame's ``_limit`` is set.  Frames
     own their payloads.  RemoteProtocolError once framing is lost, after the frames in front were returned.
 
-    An update (EVENT_ADD from a server, status ECA_NORMAL, not empty and not refused) whose subscription id is in
-    `sinks`, whose type is that sink's and whose payload holds all of its elements goes there and is not
-    returned.  What the parser raises never takes back what it delivered.
+    An update (EVENT_ADD from a server, status ECA_NORMAL, not refused) whose subscription id is in `sinks`, whose
+    type is that sink's and whose payload holds all of its elements, if any, goes there and is not returned.
+    What the parser raises never takes back what it delivered.
 
     Attributes
     ----------

@@ -159,7 +159,7 @@ cdef class StreamParser:
             if end - pos < header + <Py_ssize_t>size:
                 self.need = header + size
                 return pos
-            if self.sinks.used and updates and size and caproto_be16(p) == _EVENT_ADD and caproto_be32(p + 8) == _NORMAL:
+            if self.sinks.used and updates and caproto_be16(p) == _EVENT_ADD and caproto_be32(p + 8) == _NORMAL:
                 sink = self.sinks.find(caproto_be32(p + 12))
                 if sink is not None and sink.data_type == caproto_be16(p + 4) and holds(sink.data_type, count, size):
                     sink.put(self.table, p, header, size, count)

@@ -449,7 +449,7 @@ class StreamParser:
                 self._need = header + size
                 return pos
             start, pos = pos + header, pos + header + size
-            if sinks and fields[0] == _EVENT_ADD and size and fields[4] == _ECA_NORMAL:
+            if sinks and fields[0] == _EVENT_ADD and fields[4] == _ECA_NORMAL:
                 sink = sinks.get(fields[5])
                 if sink is not None and sink._data_type == fields[2] and holds(fields[2], count, size):
                     if isinstance(sink, Columns):

@@ -83,7 +83,7 @@ def describe(frame: Any) -> tuple[Any, ...]:
 
 def is_update(frame: Any) -> bool:
     """What the rule of the parser says, from the outside."""
-    if frame._command != 1 or frame._parameter1 != 1 or not frame._payload_size or frame._limit:
+    if frame._command != 1 or frame._parameter1 != 1 or frame._limit:
         return False
     try:
         _ = frame.data
@@ -245,7 +245,8 @@ def test_recorded_updates(codec: ModuleType, vector: golden.Vector) -> None:
     for parser, sink in zip(parsers, (inbox, columns), strict=True):
         parser.sinks[head["parameter2"]] = sink
     left = [[describe(frame) for frame in parser.feed(vector.wire * 3)] for parser in parsers]
-    if head["parameter1"] != 1 or not head["payload_size"]:
+    complete = head["payload_size"] or not (head["data_count"] or head["data_type"] > 6)
+    if head["parameter1"] != 1 or not complete:
         assert left == [[describe(frame) for frame in plain]] * 2
         return
     assert left == [[], []]
@@ -358,6 +359,16 @@ def test_push_says_whether_the_sink_slept(codec: ModuleType, kind: str) -> None:
     assert len(sink) == 2 and sink.waiting
     sink.take()
     assert sink.push(frames[0]) is True
+
+
+def test_empty_updates_stay_between_the_others(codec: ModuleType) -> None:
+    """A plain type without elements has no payload at all."""
+    full, empty = update(1, 6, 1, struct.pack(">d", 2.5)), update(1, 6, 0, b"")
+    inbox, columns = codec.Inbox(6), codec.Columns(6)
+    for sink in (inbox, columns):
+        assert parser_with(codec, {1: sink}).feed(full + empty + full + empty + empty) == []
+    assert [list(frame.data) for frame in inbox.take()] == [[2.5], [], [2.5], [], []]
+    assert [(run[0], run[1].size) for run in columns.take()] == [(1, 1), (0, 0), (1, 1), (0, 0)]
 
 
 def test_pushed_and_parsed_updates_are_in_one_order(codec: ModuleType) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from caproto.client import _channel
-from tests.engine.world import Client, Pv, Server, Subscriber, World
+from tests.engine.world import Client, Pv, Server, Subscriber, World, _list
 
 LIMIT = 64
 
@@ -91,6 +91,26 @@ def test_newest_only_keeps_one_and_never_holds_the_server_back(columns: bool) ->
     assert subscriber.values == [0.0, 499.0]
     assert subscriber.monitor.dropped == 498
     assert subscriber.seen[-1] == server.pvs["pv"].state
+
+
+@pytest.mark.parametrize("values", [[[1.0], []], [[], [1.0]], [[], [], [2.0], []]])
+def test_an_empty_update_is_seen_in_its_place(values: list[list[float]]) -> None:
+    world = World()
+    server, client = world.server("pv"), world.client()
+    subscriber = client.subscribe(client.connected("pv"), data_type=None, data_count=0)
+    subscriber.slow = True
+    world.settle()
+    sink = subscriber.monitor.sink
+    assert len(sink.take()) == 1
+    for value in values:
+        server.put("pv", value)
+    world.settle()  # in one chunk
+    assert [_list(update.data) for update in sink.take()] == values
+    server.put("pv", [])
+    client.engine.cancel(subscriber.monitor)
+    world.settle()
+    assert client.sizes["circuit.event_add_commands"] == client.sizes["circuit._cancelling"] == 0
+    assert len(sink) == 0
 
 
 def test_without_a_limit_memory_is_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 import caproto
 from caproto import CLIENT, LocalProtocolError, RemoteProtocolError
+from caproto._wire import codec
 from tests.protocol.pair import ConnectionPair, connected, deliver, is_usable
 from tests.protocol.test_circuit import message
 
@@ -264,6 +265,19 @@ class TestSubscriptions:
             assert 5 in pair.client.event_add_commands
         (update,) = deliver(pair.client, message(1, 6, 1, NORMAL, 5, DOUBLE))
         assert list(update.data) == [2.5]
+
+    def test_a_confirmation_is_no_update_even_where_updates_go_by_themselves(self) -> None:
+        """With the SID 1 it is the same bytes as an empty update."""
+        pair = ConnectionPair().open()
+        pair.create(sid=1)
+        pair.subscribe(sid=1, data_count=0)
+        sink = pair.client.sinks[5] = codec.Inbox(6)
+        assert deliver(pair.client, message(1, 6, 0, NORMAL, 5)) == []
+        assert [list(update.data) for update in sink.take()] == [[]]
+        pair.client_sends(caproto.EventCancelRequest(6, 1, 5))
+        deliver(pair.client, message(1, 6, 0, 1, 5))
+        assert 5 not in pair.client.event_add_commands
+        assert len(sink) == 0
 
     @pytest.mark.parametrize("sid", [0, 1, 7])
     def test_confirmation_whatever_the_sid(self, sid: int) -> None:
