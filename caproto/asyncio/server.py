@@ -128,7 +128,7 @@ class VirtualCircuit(asyncio.BufferedProtocol):
         """Hand over to the socket what it takes."""
         self._flushing = True
         circuit, output = self.circuit, self.circuit.output
-        while not self.paused:
+        while not self.paused and not self.transport.is_closing():
             piece = output.take()
             if piece is None:
                 circuit.resume()
@@ -147,8 +147,9 @@ class VirtualCircuit(asyncio.BufferedProtocol):
         self.paused = True
 
     def resume_writing(self) -> None:
+        # Not at once: a transport that fails to write while it tells this reports the end of the connection twice.
         self.paused = False
-        self.flush()
+        self._wake()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.paused = True
