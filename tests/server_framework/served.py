@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -26,13 +27,27 @@ def ask(names: list[str], environment: dict[str, str], timeout: float = 5.0) -> 
     return answer
 
 
+def ask_everything(read_only: dict[str, bool], environment: dict[str, str]) -> dict[str, Any]:
+    """Do with PVs all that the C library can; see ``libca_everything.py``."""
+    done = subprocess.run(
+        [sys.executable, str(HERE / "libca_everything.py")],
+        input=json.dumps(read_only), capture_output=True, text=True, timeout=100, env=environment, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
 @contextlib.contextmanager
 def serving(command: list[str], name: str, cwd: Path, **more: str) -> Iterator[tuple[Any, dict[str, str]]]:
     """Run an IOC until it answers searches for `name`; gives the process and the environment of its clients."""
     port = free_port()
-    environment = process_environment(port, free_port(), EPICS_CAS_SERVER_PORT=str(port), **more)
+    # Whoever has the repeater's port is the repeater: clients start none that would outlive them.
+    repeater = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    repeater.bind(("", 0))
+    environment = process_environment(port, repeater.getsockname()[1], EPICS_CAS_SERVER_PORT=str(port), **more)
     environment |= {"PYTHONPATH": str(HERE.parents[1])}
-    with open(cwd / "output.txt", "w+") as output:
+    with repeater, open(cwd / "output.txt", "w+") as output:
         process = subprocess.Popen(
             [sys.executable, "-W", "error", *command],
             stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=cwd,
