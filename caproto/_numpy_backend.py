@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from ._array_backend import convert_values, python_to_epics
@@ -19,6 +20,7 @@ def numpy_module() -> Any:
     return numpy
 
 
+@cache
 def native_dtypes() -> tuple[Any, ...]:
     """Native dtypes by plain DBR id; None for STRING."""
     dtype = numpy_module().dtype

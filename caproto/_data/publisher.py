@@ -59,6 +59,12 @@ class Publisher:
                     encoded = present(view, data_type, data_count)
                 subscription.sink.put(subscription, encoded)
 
+    @property
+    def backlog(self) -> int:
+        """Bytes that wait for the client that takes them most slowly; what has no rate of its own can wait for it."""
+        members = (member for members in (self._subscriptions or {}).values() for member in members)
+        return max((getattr(member.sink, "size", 0) for member in members), default=0)
+
     def attach(self, subscription: Subscription) -> None:
         """Add a subscriber; it is told of the present value at once, whatever its mask."""
         if self._subscriptions is None:

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -20,13 +21,14 @@ from ._common import FAILED, OK, Parser, complain, finish, positive
 # package there has no compiled codec.
 HOME = Path(__file__).resolve().parents[2]
 TOOL = "caproto-demo"
+PV_NAME = "demo:waveform1"
 CODECS = ("cython", "python")
 TICK = 0.5
 EXAMPLES = """
   caproto-demo                                  100 000 elements as fast as they come
   caproto-demo --elements 1000 --seconds 5
   caproto-demo --elements 1000000 --hz 30
-  caproto-demo --pv MY:CAMERA:ArrayData         a real IOC instead of the built-in source
+  caproto-demo --pv MY:CAMERA:ArrayData         a real IOC instead of the example IOC "waveform"
 """
 
 
@@ -41,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
         "--hz", type=float, default=0.0, help="updates per second; 0 (default) sends as many as are taken"
     )
     parser.add_argument("--seconds", type=positive, default=3.0, help="per codec (default %(default)s)")
-    parser.add_argument("--pv", metavar="NAME", help="monitor this PV instead of the built-in source")
+    parser.add_argument("--pv", metavar="NAME", help='monitor this PV instead of the example IOC "waveform"')
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     return parser
 
@@ -86,11 +88,10 @@ class Meter:
 
 def work(arguments: argparse.Namespace) -> int:
     """The part that runs once per codec, in a process of its own."""
-    from ..sync import _waveform_source
     from ..sync.client import block, subscribe
 
     meter = Meter()
-    sub = subscribe(arguments.pv or _waveform_source.PV_NAME, data_type="time")
+    sub = subscribe(arguments.pv or PV_NAME, data_type="time")
     sub.add_callback(meter.update)
     try:
         block(sub, duration=arguments.seconds, repeater=False)
@@ -103,28 +104,38 @@ def work(arguments: argparse.Namespace) -> int:
 
 @contextlib.contextmanager
 def waveform_source(arguments: argparse.Namespace) -> Iterator[dict[str, str]]:
-    """Run the source; gives the environment that finds it."""
+    """Run the IOC, on loopback only; gives the environment that finds it."""
     environment = dict(os.environ)
     if arguments.pv:
         yield environment
         return
-    command = [sys.executable, "-m", "caproto.sync._waveform_source"]
-    command += ["--elements", str(max(1, arguments.elements)), "--hz", str(max(0.0, arguments.hz))]
-    with subprocess.Popen(command, cwd=HOME, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None and process.stdin is not None
-        port = process.stdout.readline().strip()
-        environment |= {
-            "EPICS_CA_ADDR_LIST": "127.0.0.1",
-            "EPICS_CA_AUTO_ADDR_LIST": "NO",
-            "EPICS_CA_SERVER_PORT": port,
-            "EPICS_CA_NAME_SERVERS": "",
-        }
+    port = _free_port()
+    environment |= {
+        "EPICS_CA_ADDR_LIST": "127.0.0.1",
+        "EPICS_CA_AUTO_ADDR_LIST": "NO",
+        "EPICS_CA_SERVER_PORT": port,
+        "EPICS_CA_NAME_SERVERS": "",
+        "EPICS_CAS_SERVER_PORT": port,
+        "EPICS_CAS_INTF_ADDR_LIST": "127.0.0.1",
+        "EPICS_CAS_AUTO_BEACON_ADDR_LIST": "NO",
+        "EPICS_CAS_BEACON_ADDR_LIST": "127.0.0.1",
+    }
+    command = [sys.executable, "-m", "caproto.ioc_examples.waveform", "--quiet", "--prefix", "demo:"]
+    command += ["--elements", str(arguments.elements), "--hz", str(arguments.hz)]
+    with subprocess.Popen(command, cwd=HOME, env=environment, stdin=subprocess.DEVNULL) as process:
         try:
             yield environment
         finally:
-            # The source serves until its input ends.
-            process.stdin.close()
-            process.wait()
+            process.terminate()
+
+
+def _free_port() -> str:
+    """Return a port that is free for TCP and UDP on loopback."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
+            with contextlib.suppress(OSError):
+                udp.bind(tcp.getsockname())
+                return str(tcp.getsockname()[1])
 
 
 def measure(codec: str, argv: list[str], environment: dict[str, str]) -> dict[str, float] | None:
@@ -174,11 +185,11 @@ def main(argv: list[str] | None = None) -> None:
     """Entry point of ``caproto-demo``."""
     argv = sys.argv[1:] if argv is None else argv
     arguments = _parser().parse_args(argv)
-    if arguments.elements < 1:
-        _parser().error("--elements must be at least 1")
+    if arguments.elements < 2 or arguments.hz < 0:
+        _parser().error("--elements must be at least 2, --hz not negative")
     if arguments.worker:
         finish(work(arguments))
-    what = arguments.pv or f"{arguments.elements} elements from the built-in source"
+    what = arguments.pv or f"{arguments.elements} elements from the example IOC 'waveform'"
     print(f"{what}, {arguments.seconds:g} s per codec", flush=True)
     results = {}
     with waveform_source(arguments) as environment:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import importlib
 import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -259,3 +261,33 @@ subscription.close()
             client(body, environment)
             process.terminate()
             assert process.wait(10) == 0
+
+
+@pytest.mark.interop
+def test_clients_that_leave_in_the_middle_of_an_update_leave_nothing_behind(tmp_path: Path) -> None:
+    """The IOC sends as many updates as are taken; what a client loses is counted by the number in each."""
+    name = "waveform:waveform1"
+    command = ["-m", "caproto.ioc_examples.waveform", "--quiet", "--elements", "100000", "--hz", "0"]
+    code = """
+import os, sys
+from caproto.sync.client import block, subscribe
+numbers = []
+def update(sub, response):
+    numbers.append(int(response.data[0]))
+    if len(numbers) == 60:
+        told = numbers[1:]
+        print(told == list(range(told[0], told[0] + len(told))), flush=True)
+        os._exit(0)
+sub = subscribe(sys.argv[1], data_type="time")
+sub.add_callback(update)
+block(sub, repeater=False)
+"""
+    with serving(command, name, tmp_path) as (process, environment):
+        for _ in range(6):
+            done = subprocess.run(
+                [sys.executable, "-c", code, name], env=environment, capture_output=True, text=True, timeout=60
+            )
+            assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
+        process.terminate()
+        assert process.wait(10) == 0
+        assert (tmp_path / "output.txt").read_text() == ""
