@@ -42,6 +42,7 @@ DOORS = {
     ("server.stats", "time"): "how long the process runs",
     ("server.stats", "psutil"): "what the process uses of the machine",
     ("server.stats", "threading"): "how many threads there are",
+    ("server.autosave", "threading"): "a lock: saves run in threads that skins give",
 }
 
 
