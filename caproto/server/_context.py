@@ -19,6 +19,8 @@ __all__ = ["GRACE", "ContextBase", "Hook", "ThreadsafeQueueBase"]
 Hook = Callable[[AsyncLibraryLayer], Awaitable[None]]
 #: Seconds that hooks have to end when the server does.
 GRACE = 5.0
+#: Half of the free memory that the process may keep, in bytes; the C library ignores blocks of more than 32 MB.
+KEPT_MEMORY = 31 * 1024 * 1024
 
 
 class ThreadsafeQueueBase:
@@ -130,6 +132,10 @@ class ContextBase:
         CaprotoNetworkError
             If it cannot listen.
         """
+        # The C library gives memory back as soon as a few large values are free, and the next ones have their pages
+        # mapped anew: half of the time of updates of DOUBLE[1 M].  A block that was free once raises that limit; this
+        # one is never touched.
+        bytes(KEPT_MEMORY)
         chosen = settings(self.interfaces)
         sockets = self.listen(chosen)
         self.port = sockets.port
@@ -141,6 +147,7 @@ class ContextBase:
             ignore=chosen.ignore,
             access=self.access,
         )
+        self.async_layer.server = self.engine
         try:
             async with contextlib.AsyncExitStack() as stack:
                 await self._answer(sockets, stack)

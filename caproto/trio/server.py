@@ -73,8 +73,6 @@ class ThreadsafeQueue(ThreadsafeQueueBase):
         return self._queue.get()
 
 
-#: Bytes of a large value that are sent in one piece; nothing of it is copied.
-SLICE = 1 << 26
 #: Seconds between two looks into a queue that threads fill.
 POLL = 0.005
 
@@ -105,7 +103,6 @@ class VirtualCircuit:
         self._awake = trio.Event()
         self._room = trio.Event()
         self.circuit = context.engine.connect(address, self._wake, trio.current_time())
-        self.circuit.output.slice = SLICE
 
     def _wake(self) -> None:
         self._awake.set()
