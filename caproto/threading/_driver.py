@@ -177,6 +177,10 @@ class ThreadingDriver(SelectorDriver):
         with self:
             self._calls.setdefault(executor, []).append((func, args))
 
+    def in_callback(self, executor: Executor | None) -> bool:
+        """Whether this is called by a function that an executor runs."""
+        return _is_worker(executor or self._executor)
+
     def submit(self, executor: Executor | None, func: Callable[..., Any], *args: Any) -> bool:
         """Have a function called by an executor, unless that was shut down; says whether it will be."""
         try:

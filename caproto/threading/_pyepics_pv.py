@@ -101,6 +101,9 @@ class PV(Puts):
         self._delta_from: float | None = None
         # Guards what follows; never taken while the driver is held.
         self._lock = threading.RLock()
+        # The connection that the connection callbacks were told of, to the last of them.
+        self._announced: Any = None
+        self._announcing = threading.Condition(self._lock)
         self._native: Any = None
         self._fresh = False
         self._updates = 0
@@ -162,8 +165,12 @@ class PV(Puts):
             print(f"PV '{self.pvname}' disconnected.")
         with self._lock:
             self._told_connected, functions = conn, list(self.connection_callbacks)
+            connection = self._pv.channel if conn else None
         for func in functions:
             self._call(functools.partial(func, pvname=self.pvname, conn=conn, pv=self))
+        with self._announcing:
+            self._announced = connection
+            self._announcing.notify_all()
 
     def _on_access(self, _: Any, rights: AccessRights) -> None:
         read, write = self._store_rights(rights)
@@ -215,9 +222,13 @@ class PV(Puts):
             self._check_auto_monitor()
 
     def wait_for_connection(self, timeout: float | None = None) -> bool:
-        """Wait until connected; False if that takes longer than `timeout`, by default `connection_timeout`."""
+        """Wait until connected; False if that takes longer than `timeout`, by default `connection_timeout`.
+
+        Connection callbacks are waited for, too, within the same time and unless this is called in a callback.
+        """
+        seconds = self.connection_timeout if timeout is None else max(timeout, 0.0)
+        until = self.context.now() + seconds
         if not self.connected and not self._released:
-            seconds = self.connection_timeout if timeout is None else max(timeout, 0.0)
             try:
                 self._pv.wait_for_connection(timeout=seconds)
             except CaprotoTimeoutError:
@@ -226,7 +237,13 @@ class PV(Puts):
                 self._pv.log.warning("%s", error)
                 return False
         self._learn()
+        if not (self._is_announced() or self.context.driver.in_callback(self._pv.executor)):
+            with self._announcing:
+                self._announcing.wait_for(self._is_announced, max(until - self.context.now(), 0.0))
         return self.connected
+
+    def _is_announced(self) -> bool:
+        return not (self.connection_callbacks and self.connected) or self._announced is self._pv.channel
 
     def connect(self, timeout: float | None = None) -> bool:
         """Wait until connected, also after :meth:`disconnect`."""

@@ -96,6 +96,30 @@ def test_functions_of_the_user_may_do_everything(context: Context) -> None:
     assert done.wait_for(lambda calls: {"value", "connection", "access", "put"} <= set(calls)), done.calls
 
 
+def test_connection_callbacks_were_called_when_the_wait_for_the_connection_ends(context: Context) -> None:
+    hold, log = threading.Event(), Log()
+    context.call(hold.wait, 10)  # keeps the thread of callbacks busy
+    pv = PV("ioc:many04", connection_callback=log.connection, context=context)
+    pv._pv.wait_for_connection(timeout=10)
+    assert pv.wait_for_connection(0.05) is True and log.calls == []
+    release = threading.Timer(0.05, hold.set)
+    release.start()
+    assert pv.wait_for_connection(5) is True
+    assert log.calls == [True]
+    release.join()
+
+
+def test_a_connection_callback_may_wait_for_its_own_connection(context: Context) -> None:
+    log = Log()
+
+    def connected(*, pv: PV, **_: Any) -> None:
+        log.add((pv.wait_for_connection(30), pv.get(timeout=5)))
+
+    pv = PV("ioc:ai", connection_callback=connected, context=context)
+    assert pv.wait_for_connection(10)
+    assert log.calls == [(True, 12.5)]
+
+
 def test_a_callback_gets_its_own_value(context: Context) -> None:
     log = Log()
     pv = PV("ioc:counter", context=context)
