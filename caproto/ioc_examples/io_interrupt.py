@@ -35,13 +35,15 @@ class IOInterruptIOC(PVGroup):
 
     keypress = pvproperty(value="", max_length=10, read_only=True, doc="The last key")
     stopping: threading.Event
+    reader: threading.Thread
 
     @keypress.startup
     async def keypress(self, instance: Any, async_lib: Any) -> None:
         """Wait for keys in a thread, and take them from a queue."""
         queue = async_lib.ThreadsafeQueue()
         self.stopping = threading.Event()
-        threading.Thread(target=self.read_keys, args=(queue,), daemon=True).start()
+        self.reader = threading.Thread(target=self.read_keys, args=(queue,), daemon=True)
+        self.reader.start()
         while True:
             await instance.write(value=await queue.async_get())
 
@@ -58,8 +60,9 @@ class IOInterruptIOC(PVGroup):
 
     @keypress.shutdown
     async def keypress(self, instance: Any, async_lib: Any) -> None:
-        """Give the terminal back."""
+        """Wait until the thread has given the terminal back."""
         self.stopping.set()
+        await async_lib.run_in_thread(self.reader.join, 2.0)
 
 
 if __name__ == "__main__":

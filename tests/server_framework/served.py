@@ -39,7 +39,9 @@ def ask_everything(read_only: dict[str, bool], environment: dict[str, str]) -> d
 
 
 @contextlib.contextmanager
-def serving(command: list[str], name: str, cwd: Path, **more: str) -> Iterator[tuple[Any, dict[str, str]]]:
+def serving(
+    command: list[str], name: str, cwd: Path, *, stdin: int = subprocess.DEVNULL, **more: str
+) -> Iterator[tuple[Any, dict[str, str]]]:
     """Run an IOC until it answers searches for `name`; gives the process and the environment of its clients."""
     port = free_port()
     # Whoever has the repeater's port is the repeater: clients start none that would outlive them.
@@ -50,7 +52,7 @@ def serving(command: list[str], name: str, cwd: Path, **more: str) -> Iterator[t
     with repeater, open(cwd / "output.txt", "w+") as output:
         process = subprocess.Popen(
             [sys.executable, "-W", "error", *command],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=cwd,
+            stdin=stdin, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=cwd,
         )  # fmt: skip
         try:
             up = search(name, port, 20.0)

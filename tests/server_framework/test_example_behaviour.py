@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import importlib
 import importlib.util
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -291,3 +293,71 @@ block(sub, repeater=False)
         process.terminate()
         assert process.wait(10) == 0
         assert (tmp_path / "output.txt").read_text() == ""
+
+
+@real_client
+@pytest.mark.interop
+def test_keys_of_a_terminal_become_values(tmp_path: Path) -> None:
+    pty, termios = pytest.importorskip("pty"), pytest.importorskip("termios")
+    body = """
+pressed = asyncio.Event()
+subscription = camonitor("io:keypress", lambda value: pressed.set() if value == %r else None, datatype=DBR_CHAR_STR)
+await asyncio.wait_for(pressed.wait(), 20)
+subscription.close()
+result["refused"] = await fails("io:keypress", "z")
+"""
+    keyboard, terminal = pty.openpty()
+    try:
+        before = termios.tcgetattr(terminal)
+        command = ["-m", "caproto.ioc_examples.io_interrupt", "--quiet"]
+        with serving(command, "io:keypress", tmp_path, stdin=terminal) as (process, environment):
+            for key in "ab":
+                os.write(keyboard, key.encode())  # no end of the line: each key counts
+                assert "Write access denied" in client(body % key, environment)["refused"]
+            process.terminate()
+            assert process.wait(10) == 0
+        assert termios.tcgetattr(terminal) == before
+    finally:
+        os.close(keyboard)
+        os.close(terminal)
+
+
+@pytest.mark.interop
+@pytest.mark.skipif(importlib.util.find_spec("ophyd") is None, reason="no ophyd")
+def test_a_device_of_ophyd_is_made_from_a_group(tmp_path: Path) -> None:
+    """By way of pyepics, that is libca: read, write, call the function, hear of changes."""
+    code = """
+import json, threading
+from ophyd.utils.errors import ReadOnlyError
+from caproto.ioc_examples.too_clever.caproto_to_ophyd import Group, ophyd_device
+device = ophyd_device(Group)("integration:", name="device")
+device.wait_for_connection(timeout=20)
+heard = threading.Event()
+device.exit.subscribe(lambda value, **_: heard.set() if value == 3 else None)
+device.exit.set(3).wait(timeout=20)
+device.get_random_low.set(7).wait(timeout=20)
+device.get_random_high.set(7).wait(timeout=20)
+device.get_random_Process.put(1, wait=True)
+result = {name.removeprefix("device_"): reading["value"] for name, reading in device.read().items()}
+told = {"signals": sorted(device.component_names), "heard": heard.wait(20), "retval": device.get_random_retval.get()}
+told |= {"random": 1 <= result["random1"] <= 100 and 1000 <= result["random2"] <= 2000, "exit": result["exit"]}
+told |= {"described": device.describe()["device_random1"]["source"]}
+try:
+    device.get_random_retval.put(1)
+except ReadOnlyError:
+    told["read only"] = True
+print(json.dumps(told))
+"""
+    command = ["-m", "caproto.ioc_examples.too_clever.caproto_to_ophyd", "--quiet"]
+    with serving(command, "integration:exit", tmp_path) as (_, environment):
+        environment = environment | {"OPHYD_CONTROL_LAYER": "pyepics"}
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+    assert done.returncode == 0, done.stderr
+    names = ["exit", "random1", "random2"]
+    function = [f"get_random_{name}" for name in ("low", "high", "status", "retval", "Process")]
+    assert json.loads(done.stdout.splitlines()[-1]) == {
+        "signals": sorted(names + function), "heard": True, "retval": 7, "random": True, "exit": 3,
+        "described": "PV:integration:random1", "read only": True,
+    }  # fmt: skip
