@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from .._constants import MAX_SUBSCRIPTION_BACKLOG, STR_ENC
@@ -37,7 +37,8 @@ class ChannelData(Publisher):
     reported_record_type : str, optional
         What a client is told that asks for the record type.
     max_subscription_backlog : int, optional
-        The most updates that are kept for a slow subscriber.
+        Accepted for the sake of older code; it bounds nothing.  What waits for a slow client is bounded in bytes, for
+        all its subscriptions together, and beyond that the newest update of each is kept.
     """
 
     data_type: ChannelType = ChannelType.LONG
@@ -130,13 +131,19 @@ class ChannelData(Publisher):
         """Return `value` in the form it is kept: one element for a scalar channel, else a sequence."""
         if value is None:
             raise CaprotoTypeError(f"{type(self).__name__}: None is not a value")
+        if getattr(value, "ndim", 1) == 0:
+            value = value.item()  # a scalar of numpy, or an array without dimensions
         scalar = isinstance(value, (str, bytes)) or not hasattr(value, "__len__")
-        scalar = scalar or getattr(value, "ndim", 1) == 0
         length = 1 if scalar else self.calculate_length(value)
         self._check_length(length)
-        if self._max_length == 1:
-            return value if scalar else value[0]
-        return [value] if scalar else value
+        if scalar:
+            return value if self._max_length == 1 else [value]
+        if not hasattr(value, "__getitem__") or isinstance(value, Mapping):
+            raise CaprotoTypeError(f"{type(self).__name__}: {value!r} has no order of elements")
+        if self._max_length > 1:
+            return value
+        first = value[0]
+        return first.item() if getattr(first, "ndim", 1) == 0 else first
 
     def _check_length(self, length: int) -> None:
         name = type(self).__name__

@@ -1,25 +1,34 @@
-"""Elements of one native type as those of another, the way EPICS converts them (protocol section 4.6)."""
+"""Elements of one native type as those of another, as EPICS Base converts them (section 4.6)."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable
+from struct import Struct
 from typing import Any
 
 from .._errors import CaprotoConversionError
 from .._layout import CHAR, DOUBLE, FLOAT, NATIVES
 
-__all__ = ["numbers_from_texts", "numbers_to", "texts_of_numbers"]
+__all__ = ["cut", "numbers_from_texts", "numbers_to", "texts_of_numbers"]
 
 _BOUNDS = {number: (kind.low, kind.high) for number, kind in enumerate(NATIVES) if kind.low or kind.high}
+_SINGLE = Struct("f")
+# The limits of normal numbers: EPICS stores the nearest one for what is beyond.
 _LARGEST_FLOAT = 3.4028234663852886e38
+_SMALLEST_FLOAT = 1.1754943508222875e-38
+_SMALLEST_DOUBLE = 2.2250738585072014e-308
+# What a processor makes of a real number that is none of 32 bits.
+_INDEFINITE = -(2**31)
 
 
 def numbers_to(native: int, values: Any) -> Any:
     """Return numbers as elements of another native type.
 
-    Fractions are cut off and integers wrap, as a cast in C does; what is too large to be an integer at all becomes
-    the lowest one.
+    Fractions are cut off and integers wrap, as a cast in C does.  A real number becomes an integer by way of 32 bits:
+    what is too large for them, and what is no number, is -2147483648 first, and so 0 as INT, ENUM and CHAR.  A number
+    beyond the range of FLOAT becomes the nearest one that is not 0 or infinite.
 
     Parameters
     ----------
@@ -43,13 +52,17 @@ def numbers_to(native: int, values: Any) -> Any:
 
 
 def _single(value: float) -> float:
-    return math.copysign(math.inf, value) if abs(value) > _LARGEST_FLOAT else value
+    if not value or not math.isfinite(value):
+        return value
+    return math.copysign(min(max(abs(value), _SMALLEST_FLOAT), _LARGEST_FLOAT), value)
 
 
 def _integer(value: Any, low: int, high: int) -> int:
-    if isinstance(value, float) and not -(2.0**63) <= value < 2.0**63:
-        return low
-    number = int(value)
+    if not isinstance(value, int) and hasattr(value, "__float__") and not hasattr(value, "__index__"):
+        value = float(value)
+        number = int(value) if -(2.0**31) - 1 < value < 2.0**31 else _INDEFINITE
+    else:
+        number = int(value)
     return number if low <= number <= high else (number - low) % (high - low + 1) + low
 
 
@@ -58,21 +71,54 @@ def _ndarray_to(native: int, values: Any) -> Any:
 
     numpy = numpy_module()
     wanted = native_dtypes()[native]
-    with numpy.errstate(all="ignore"):
-        if values.dtype.kind == "f" and native not in (FLOAT, DOUBLE):
-            # By way of 64 bits, so that what fits there wraps on every machine alike.
-            fits = numpy.abs(values) < 2.0**63
-            whole = numpy.where(fits, values, 0.0).astype("i8").astype(wanted)
-            return whole if fits.all() else numpy.where(fits, whole, _BOUNDS[native][0]).astype(wanted)
+    if values.dtype.kind != "f" or native == DOUBLE:
         return values.astype(wanted)
+    if native == FLOAT:
+        if values.dtype.itemsize <= wanted.itemsize:
+            return values.astype(wanted)
+        size = numpy.abs(values)
+        near = numpy.copysign(numpy.clip(size, _SMALLEST_FLOAT, _LARGEST_FLOAT), values)
+        return numpy.where((size > 0) & (size < math.inf), near, values).astype(wanted)
+    fits = (values > -(2.0**31) - 1) & (values < 2.0**31)
+    return numpy.where(fits, values, _INDEFINITE).astype("i4").astype(wanted)
 
 
-def _fixed(precision: int) -> Callable[[float], str]:
+# Text ---------------------------------------------------------------------------------------------
+
+
+def cut(text: str, encoding: str, size: int) -> bytes:
+    """Return text as bytes, `size` at most; a character that would be cut in two is left out."""
+    raw = text.encode(encoding, "replace")
+    return raw if len(raw) <= size else raw[:size].decode(encoding, "ignore").encode(encoding)
+
+
+def _step(value: float) -> float:
+    return float(_SINGLE.unpack(_SINGLE.pack(value))[0])
+
+
+def _text(
+    precision: int, large: float, digits: int, width: int, step: Callable[[float], float]
+) -> Callable[[float], str]:
+    """Return what writes a real number as EPICS does.
+
+    Up to ten million it is rounded half up; then three digits at most follow the point, and beyond `large`, or with
+    a precision above 8, there is an exponent.  `step` rounds to the precision the machine computes with.
+    """
+    places = 10**precision
+    shown = min(precision, digits)
+    exponent = f"{shown + width}.{shown}e"
+
     def text(value: float) -> str:
-        if not math.isfinite(value):
-            return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
-        # A number that would not fit its 40 bytes is told with an exponent.
-        return f"{value:.{precision}f}" if abs(value) < 1e15 else f"{value:.{precision}e}"
+        size = abs(value)
+        if precision > 8 or size > large:
+            return format(value, exponent)
+        if not size <= 1e7:
+            return f"{value:.{min(precision, 3)}f}"
+        whole = int(size)
+        up = int(step(step((size - whole) * places) * 10)) + 5
+        carry, fraction = divmod(up // 10, places)
+        sign = "-" if value < 0 else ""
+        return f"{sign}{whole + carry}.{fraction:0{precision}}" if precision else f"{sign}{whole + carry}"
 
     return text
 
@@ -81,47 +127,69 @@ def texts_of_numbers(values: Iterable[Any], native: int, precision: int = 0) -> 
     """Return numbers as text: integers in decimal, reals with `precision` digits behind the point (0..17)."""
     if hasattr(values, "tolist"):
         values = values.tolist()
-    if native in (FLOAT, DOUBLE):
-        fixed = _fixed(min(max(precision, 0), 17))
-        return [fixed(float(value)).encode("ascii") for value in values]
-    return [b"%d" % int(value) for value in values]
+    if native == DOUBLE:
+        text = _text(max(precision, 0), 1e16, 17, 7, float)
+    elif native == FLOAT:
+        text = _text(max(precision, 0), 99999999.0, 12, 6, _step)
+    else:
+        return [b"%d" % int(value) for value in values]
+    return [text(float(value)).encode("ascii") for value in values]
+
+
+_WHOLE = re.compile(r"\s*([+-]?)(?:0x([0-9a-f]+)|(0[0-7]*)|([1-9][0-9]*))", re.ASCII | re.IGNORECASE)
+_REAL = re.compile(
+    r"\s*(?P<sign>[+-]?)(?:(?P<hex>0x(?=\.?[0-9a-f])[0-9a-f]*\.?[0-9a-f]*(?:p[+-]?[0-9]+)?)"
+    r"|(?P<decimal>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?)|(?P<other>inf|nan))",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 def numbers_from_texts(texts: Iterable[str], native: int) -> list[Any]:
     """Return texts as numbers of a native type; an empty text is 0.
+
+    As in C, white space before and anything behind a number is skipped, integers may be hexadecimal (``0x10``) or
+    octal (``010``), and one with a point or an exponent ends there.
 
     Raises
     ------
     CaprotoConversionError
         If a text is no number, or one that the type cannot hold.
     """
-    return [_number(text.strip(), native) for text in texts]
+    number = _real if native in (FLOAT, DOUBLE) else _whole
+    return [number(text, native) if text else 0 for text in texts]
 
 
-def _number(text: str, native: int) -> Any:
-    if not text:
-        return 0
+def _refused(text: str, native: int, why: str) -> CaprotoConversionError:
+    return CaprotoConversionError(f"{text!r} {why} {NATIVES[native].name}")
+
+
+def _real(text: str, native: int) -> float:
+    match = _REAL.match(text)
+    if match is None:
+        raise _refused(text, native, "is not a value of")
+    found = match["hex"] or match["decimal"] or match["other"]
     try:
-        if "_" in text:  # Python takes it, EPICS does not
-            raise ValueError
-        if native in (FLOAT, DOUBLE):
-            return float.fromhex(text) if "0x" in text.lower() else float(text)
-        number = _whole(text)
-    except ValueError:
-        raise CaprotoConversionError(f"{text!r} is not a value of {NATIVES[native].name}") from None
+        value = float.fromhex(found) if match["hex"] else float(found)
+    except OverflowError:
+        value = math.inf
+    smallest, largest = (_SMALLEST_FLOAT, _LARGEST_FLOAT) if native == FLOAT else (_SMALLEST_DOUBLE, math.inf)
+    mantissa = found.lower().split("p" if match["hex"] else "e")[0].strip("0x.")
+    if match["other"] is None and (value >= largest or (value < smallest and mantissa)):
+        raise _refused(text, native, "does not fit")
+    return -value if match["sign"] == "-" else value
+
+
+def _whole(text: str, native: int) -> int:
+    match = _WHOLE.match(text)
+    if match is None:
+        raise _refused(text, native, "is not a value of")
+    sign, hexadecimal, octal, decimal = match.groups()
+    number = int(hexadecimal, 16) if hexadecimal else int(octal, 8) if octal else int(decimal)
+    if sign == "-":
+        number = -number
     low, high = _BOUNDS[native]
     if native == CHAR and number < 0:
         low = -0x80  # EPICS has signed and unsigned ones
     if not low <= number <= high:
-        raise CaprotoConversionError(f"{text!r} does not fit {NATIVES[native].name}")
+        raise _refused(text, native, "does not fit")
     return number & 0xFF if native == CHAR else number
-
-
-def _whole(text: str) -> int:
-    try:
-        return int(text, 0 if text.lower().lstrip("+-").startswith("0x") else 10)
-    except ValueError:
-        number = float(text)
-        if not math.isfinite(number):
-            raise ValueError from None
-        return int(number)

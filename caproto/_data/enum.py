@@ -10,7 +10,7 @@ from .._enums import ChannelType, SubscriptionType
 from .._errors import CaprotoValueError
 from .._layout import STRING
 from .base import MAX_TEXT, ChannelData
-from .conversion import numbers_from_texts
+from .conversion import cut, numbers_from_texts
 
 __all__ = ["ChannelEnum"]
 
@@ -119,7 +119,7 @@ class ChannelEnum(ChannelData):
         encoding = self.string_encoding or STR_ENC
         strings = self._enum_strings
         texts = (strings[number] if number < len(strings) else str(number) for number in self._elements())
-        return [(text if isinstance(text, bytes) else text.encode(encoding, "replace"))[:MAX_TEXT] for text in texts]
+        return [text[:MAX_TEXT] if isinstance(text, bytes) else cut(text, encoding, MAX_TEXT) for text in texts]
 
     def _from_wire(self, data: Any, native: int) -> Any:
         if native != STRING:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from contextlib import suppress
 from typing import Any
 
 from .._enums import AlarmSeverity, AlarmStatus, ChannelType, SubscriptionType
@@ -64,6 +66,7 @@ class ChannelNumeric(ChannelData):
             "upper_ctrl_limit": upper_ctrl_limit,
             "lower_ctrl_limit": lower_ctrl_limit,
         }
+        self._check_range()
         self._change_metadata(given)
         self._set_apart("value_atol", value_atol)
         self._set_apart("log_atol", log_atol)
@@ -159,11 +162,21 @@ class ChannelNumeric(ChannelData):
     def _check_element(self, value: Any) -> None:
         kind = NATIVES[self.data_type]
         if isinstance(value, (int, float)) or hasattr(value, "__float__"):
-            if kind.letter in "fd":
-                return
-            if value == value and kind.low <= value <= kind.high:
-                return
+            # Integers may be too large: clients see them wrapped.
+            with suppress(OverflowError):
+                real = float(value)
+                if kind.letter in "fd" or math.isfinite(real):
+                    return
         raise CaprotoConversionError(f"{type(self).__name__}: {value!r} is not a value of {kind.name}")
+
+    def _check_range(self) -> None:
+        """Refuse to begin with a value that clients would see wrapped."""
+        kind, value = NATIVES[self.data_type], self._value
+        if kind.letter in "fd" or value is None:
+            return
+        for element in value if isinstance(value, (list, tuple)) else [value] if self._max_length == 1 else ():
+            if not kind.low <= element <= kind.high:
+                raise CaprotoConversionError(f"{type(self).__name__}: {element!r} is not a value of {kind.name}")
 
     async def verify_value(self, data: Any) -> Any:
         """Return `data`, if it is within the control limits, where there are any.
@@ -234,10 +247,9 @@ class ChannelNumeric(ChannelData):
         value = self._value
         if value is None:
             return []
-        if self._max_length == 1:
-            return [value]
-        if isinstance(value, (list, tuple)):
-            return value if NATIVES[self.data_type].letter in "fd" else [int(element) for element in value]
+        if isinstance(value, (list, tuple)) or self._max_length == 1:
+            values = [value] if self._max_length == 1 else value
+            return values if self.data_type == ChannelType.DOUBLE else numbers_to(self.data_type, values)
         # An array of the standard library does not know its byte order; its owner means the machine's.
         if self.is_compatible_array(value) and (hasattr(value, "dtype") or hasattr(value, "endian")):
             return value
@@ -259,13 +271,13 @@ _VALUE, _LOG = int(SubscriptionType.DBE_VALUE), int(SubscriptionType.DBE_LOG)
 
 
 class ChannelShort(ChannelNumeric):
-    """16-bit integers."""
+    """16-bit integers; what an IOC writes beyond that range, clients see wrapped, as a cast in C does."""
 
     data_type = ChannelType.INT
 
 
 class ChannelInteger(ChannelNumeric):
-    """32-bit integers."""
+    """32-bit integers; what an IOC writes beyond that range, clients see wrapped, as a cast in C does."""
 
     data_type = ChannelType.LONG
 

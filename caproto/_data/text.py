@@ -10,7 +10,7 @@ from .._enums import ChannelType
 from .._errors import CaprotoConversionError, CaprotoValueError
 from .._layout import CHAR, STRING
 from .base import MAX_TEXT, VALUE_AND_LOG, ChannelData
-from .conversion import numbers_from_texts, numbers_to, texts_of_numbers
+from .conversion import cut, numbers_from_texts, numbers_to, texts_of_numbers
 from .numeric import ChannelNumeric
 
 __all__ = ["ChannelByte", "ChannelChar", "ChannelString"]
@@ -69,6 +69,9 @@ class ChannelByte(ChannelNumeric):
 
     def _check_element(self, value: Any) -> None:
         pass  # preprocess_value does
+
+    def _check_range(self) -> None:
+        pass
 
     def _elements(self) -> Any:
         return self._value if self._value is not None else b""
@@ -156,7 +159,7 @@ class ChannelString(ChannelData):
         await super().write_from_dbr(*args, flags=flags, **kwargs)
 
     def _encoded(self, text: str, size: int) -> bytes:
-        return text.encode(self.string_encoding or STR_ENC, "replace")[:size]
+        return cut(text, self.string_encoding or STR_ENC, size)
 
     def _elements(self) -> Any:
         value = "" if self._value is None else self._value
@@ -168,7 +171,8 @@ class ChannelString(ChannelData):
         elif native == CHAR and self._max_length == 1:
             texts = [self._text(_as_bytes(data, "ChannelString"))]
         else:
-            texts = [text.decode("ascii") for text in texts_of_numbers(data[: self._max_length], native, 6)]
+            digits = 6 if self._max_length == 1 else 0  # as EPICS Base has it
+            texts = [text.decode("ascii") for text in texts_of_numbers(data[: self._max_length], native, digits)]
         return texts if self._max_length > 1 else texts[0]
 
     def _long_string_size(self) -> int:
@@ -272,8 +276,7 @@ class ChannelChar(ChannelData):
         await super().write_from_dbr(*args, flags=flags, **kwargs)
 
     def _elements(self) -> Any:
-        text = self._encode(self._value)
-        return [text[:MAX_TEXT]] if self._report_as_string else text
+        return self._texts() if self._report_as_string else self._encode(self._value)
 
     def _elements_as(self, native: int) -> Any:
         if native == CHAR:
@@ -283,7 +286,7 @@ class ChannelChar(ChannelData):
         return numbers_to(native, self._encode(self._value))
 
     def _texts(self) -> list[bytes]:
-        return [self._encode(self._value)[:MAX_TEXT]]
+        return [cut(self._value, self.string_encoding or STR_ENC, MAX_TEXT)]
 
     def _news(self, old: Any, new: Any) -> int:
         return VALUE_AND_LOG if old != new else 0
@@ -296,7 +299,7 @@ class ChannelChar(ChannelData):
         return raw.split(b"\0", 1)[0].decode(self.string_encoding or STR_ENC, "replace")
 
     def _long_string_size(self) -> int:
-        return self._max_length + 1
+        return self._max_length + (not self._report_as_string)  # the size of a field counts its NUL
 
     def _long_string(self) -> bytes:
         return self._encode(self._value)
