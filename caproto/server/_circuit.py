@@ -136,9 +136,6 @@ class ServerCircuit:
             # The first message of a client is a VERSION, which has no payload.
             self.close("this is no Channel Access")
             return
-        if self._parser.error is not None and not frames:
-            self.close(str(self._parser.error))
-            return
         if frames and len(self.unused) + len(self.channels) + self.subscriptions > MAX_OBJECTS:
             # As rsrv when it has no memory left.
             self._refuse(frames[0], _UNKNOWN_CID, CAStatus.ECA_ALLOCMEM, "too many channels and subscriptions")
@@ -148,6 +145,8 @@ class ServerCircuit:
             self.waiting.extend(frames)
         else:
             self._serve(frames)
+        if self._parser.error is not None:  # behind whole messages, which were served
+            self.close(str(self._parser.error), ca.EchoRequest() if self.greeted else None)
 
     @property
     def congested(self) -> bool:
