@@ -146,6 +146,11 @@ class ServerEngine:
                     circuit.refresh_access(channel)
 
     @property
+    def circuit_count(self) -> int:
+        """Number of clients."""
+        return len(self.circuits)
+
+    @property
     def channel_count(self) -> int:
         """Number of channels of all clients."""
         return sum(circuit.channel_count for circuit in self.circuits)

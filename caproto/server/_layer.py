@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+if TYPE_CHECKING:
+    from ._engine import ServerEngine
 
 __all__ = ["AsyncLibraryLayer"]
 
@@ -26,12 +29,15 @@ class AsyncLibraryLayer(ABC):
     ThreadsafeQueue : type
         A queue between threads and tasks: ``put`` and ``get`` from threads, ``await async_put`` and
         ``await async_get`` from tasks.
+    server : ServerEngine or None
+        The server that the hooks belong to: ``circuit_count`` and ``channel_count`` say how busy it is.
     """
 
     name: ClassVar[str] = ""
     library: ClassVar[Any] = None
     Event: ClassVar[Any] = None
     ThreadsafeQueue: ClassVar[Any] = None
+    server: ServerEngine | None = None
 
     @abstractmethod
     async def sleep(self, seconds: float) -> None:

@@ -206,6 +206,9 @@ class PeriodicStatusHelper(PVGroup):
         await self.record_count.write(len(_top(self).pvdb))
         while True:
             await self.update()
+            if async_lib.server is not None:
+                await self.ca_client_count.write(async_lib.server.circuit_count)
+                await self.ca_connection_count.write(async_lib.server.channel_count)
             await async_lib.sleep(max(0.1, self.update_period.value))
 
     @heartbeat.startup

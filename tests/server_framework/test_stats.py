@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from caproto.server import PVGroup, SubGroup, pvproperty
+from caproto.server import AsyncLibraryLayer, PVGroup, SubGroup, pvproperty
 from caproto.server.stats import MemoryTracingHelper, StatusHelper, get_source_file, get_top_allocation_info
 
 
@@ -20,7 +20,7 @@ class Ioc(PVGroup):
     x = pvproperty(value=1)
 
 
-class Layer:
+class Layer(AsyncLibraryLayer):
     async def sleep(self, seconds: float) -> None:
         raise asyncio.CancelledError
 
