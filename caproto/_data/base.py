@@ -531,7 +531,11 @@ class ChannelData(Publisher):
 def _stamp(timestamp: Any) -> tuple[int, int]:
     if timestamp is None:
         return epics_now()
-    given = TimeStamp.from_flexible_value(timestamp)
+    try:
+        given = TimeStamp.from_flexible_value(timestamp)
+    except CaprotoValueError:
+        # A clock that was never set is no reason to lose the value: the time is undefined, as in EPICS Base.
+        return 0, 0
     return given.secondsSinceEpoch, given.nanoSeconds
 
 

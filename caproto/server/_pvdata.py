@@ -18,10 +18,11 @@ from .._data import (
     ChannelShort,
     ChannelString,
 )
-from .._enums import AccessRights, ChannelType
-from .._errors import CaprotoKeyError, CaprotoValueError
+from .._enums import AccessRights, AlarmSeverity, AlarmStatus, ChannelType
+from .._errors import CaprotoError, CaprotoKeyError, CaprotoValueError, Forbidden, SkipWrite
 from ._access import DEFAULT, group_changed
 from ._hooks import PARAMETERS, logger_of
+from ._runtime import ServerExit
 from .typing import T_RecordFields
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ class PvpropertyData(ChannelData, Generic[T_RecordFields]):
     _logger: logging.Logger | None = None
     _asg = DEFAULT
     asl = 0
+    # The alarm because of a hook that failed.
+    _failed: AlarmStatus | None = None
 
     def __init__(
         self,
@@ -168,7 +171,7 @@ class PvpropertyData(ChannelData, Generic[T_RecordFields]):
     async def read(self, data_type: ChannelType) -> Any:
         """Run the getter, store what it returns unless that is None, and return (metadata, data)."""
         if self.getter is not None:
-            value = await self.getter(self)
+            value = await self._tried(self.getter(self), AlarmStatus.READ)
             if value is not None:
                 # Reading does not write to the device: the putter is left out, everything else is checked.
                 accepted = await super().verify_value(value)
@@ -190,8 +193,34 @@ class PvpropertyData(ChannelData, Generic[T_RecordFields]):
             return value
         if self._field_inst is not None and await self._field_inst.is_disabled():
             return value  # nothing is done with it, as in a real record
-        replaced = await self.putter(self, value)
+        replaced = await self._tried(self.putter(self, value), AlarmStatus.WRITE)
         return value if replaced is None else replaced
+
+    async def _tried(self, hook: Awaitable[Any], status: AlarmStatus) -> Any:
+        """Run a getter or putter: one that fails puts the PV into alarm until it succeeds."""
+        try:
+            returned = await hook
+        except (Forbidden, ServerExit):
+            raise
+        except SkipWrite:
+            await self._succeeded(status)
+            raise
+        except Exception as error:
+            self._failed = status
+            await self.alarm.write(status=status, severity=AlarmSeverity.MAJOR_ALARM)
+            if isinstance(error, CaprotoError):  # for all that a server knows, the client's mistake
+                self.log.exception(
+                    "%s: the %s failed", self.pvname, "getter" if status is AlarmStatus.READ else "putter"
+                )
+            raise
+        await self._succeeded(status)
+        return returned
+
+    async def _succeeded(self, status: AlarmStatus) -> None:
+        if self._failed is status:
+            self._failed = None
+            if self.status == status:
+                await self.alarm.write(status=AlarmStatus.NO_ALARM, severity=AlarmSeverity.NO_ALARM)
 
     async def update_fields(self, value: Any) -> None:
         """Let the record follow a new value of the PV, or the PV one of its record's fields."""

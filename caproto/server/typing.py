@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ._layer import AsyncLibraryLayer
+
 if TYPE_CHECKING:
     from .._data import ChannelData
     from ._group import PVGroup
-    from ._layer import AsyncLibraryLayer
 
 __all__ = [
-    "AinitHook", "Getter", "Hook", "Putter", "Scan", "Shutdown", "Startup", "T_Data", "T_PVGroup", "T_RecordFields",
-    "T_pvproperty",
+    "AinitHook", "AsyncLibraryLayer", "Getter", "Hook", "Putter", "Scan", "Shutdown", "Startup", "T_Data",
+    "T_PVGroup", "T_RecordFields", "T_pvproperty",
 ]  # fmt: skip
 
 Hook = Callable[..., Awaitable[Any]]
@@ -22,7 +23,7 @@ Putter = Callable[[Any, Any, Any], Awaitable[Any]]
 Startup = Callable[[Any, Any, Any], Awaitable[Any]]
 Shutdown = Callable[[Any, Any, Any], Awaitable[Any]]
 Scan = Callable[[Any, Any, Any], Awaitable[Any]]
-AinitHook = Callable[["AsyncLibraryLayer"], Awaitable[None]]
+AinitHook = Callable[[AsyncLibraryLayer], Awaitable[None]]
 
 T_Data = TypeVar("T_Data", bound="ChannelData")
 T_PVGroup = TypeVar("T_PVGroup", bound="PVGroup")
