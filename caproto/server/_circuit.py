@@ -206,6 +206,8 @@ class ServerCircuit:
         self.unused.clear()
         self.waiting.clear()
         self.output.clear()
+        # Nothing refers to itself any more, so that memory for a large message is free at once.
+        self._handlers.clear()
 
     def _refuse(self, frame: Any, cid: int, status: CAStatus, text: str) -> None:
         self.output.send(bytes(ca.ErrorResponse(frame, cid, status, text)))

@@ -14,6 +14,10 @@ __all__ = ["Output"]
 CHUNK = 256 * 1024
 
 
+def _nobody() -> None:
+    pass
+
+
 class Output:
     """Replies and updates on their way to one client.
 
@@ -132,4 +136,5 @@ class Output:
         """Forget everything: the client is gone."""
         self.parts, self.size, self._large = [], 0, None
         self.held.clear()
-        self.blocked = True
+        self.blocked = self.awake = True
+        self.wake = _nobody

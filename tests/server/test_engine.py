@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import struct
+import weakref
 from typing import Any
 
 import pytest
@@ -506,6 +508,20 @@ def test_who_makes_channels_and_subscriptions_without_end_is_sent_away(
     refused = client.ask(ca.EchoRequest())
     assert [type(answer) for answer in refused] == [ca.ErrorResponse]
     assert refused[0].status.name == "ECA_ALLOCMEM" and client.circuit.closing
+
+
+def test_a_circuit_that_is_gone_leaves_no_memory(engine: ServerEngine) -> None:
+    client = Client(engine)
+    sid = client.create("double")
+    subscribe(client, sid)
+    gone = weakref.ref(client.circuit)
+    gc.disable()
+    try:
+        client.circuit.disconnected()
+        del client
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_without_rights(client: Client, pvdb: Any) -> None:
