@@ -74,7 +74,7 @@ def encode_values(native: int, values: Any, prefix: bytes = b"", trim: bool = Fa
     if isinstance(values, str):
         if native != CHAR:
             raise CaprotoTypeError(f"data={values!r} is text; {kind.name} takes numbers")
-        text = values.encode(STR_ENC)
+        text = _text_bytes("data", values)
         return codec.pack_buffer(prefix, text, 1, False), len(text)
     if isinstance(values, (int, float)) or not hasattr(values, "__iter__"):
         values = (values,)
@@ -134,11 +134,22 @@ def as_strings(values: Any) -> list[bytes]:
             try:
                 value = value.encode(STR_ENC)
             except UnicodeEncodeError:
-                raise CaprotoConversionError(f"data[{index}]={value!r} cannot be encoded as {STR_ENC}") from None
+                raise _not_encodable(f"data[{index}]", value) from None
         elif not isinstance(value, (bytes, bytearray, memoryview)):
             raise complain.element(STRING, index, value)
         strings.append(bytes(value))
     return strings
+
+
+def _text_bytes(what: str, text: str) -> bytes:
+    try:
+        return text.encode(STR_ENC)
+    except UnicodeEncodeError:
+        raise _not_encodable(what, text) from None
+
+
+def _not_encodable(what: str, text: str) -> CaprotoConversionError:
+    return CaprotoConversionError(f"{what}={text!r} cannot be encoded as {STR_ENC}")
 
 
 def encode_metadata(name: str, dbr: int, metadata: Any) -> bytes:
@@ -219,7 +230,7 @@ def _pack_text(name: str, member: str, size: int, value: Any) -> bytes:
         if len(cells) > 16 or any(len(cell) > 26 for cell in cells):
             raise CaprotoValueError(f"{name}: metadata enum_strings: at most 16 strings of at most 26 bytes")
         return b"".join(cell.ljust(26, b"\0") for cell in cells).ljust(size, b"\0")
-    raw = value.encode(STR_ENC) if isinstance(value, str) else bytes(value)
+    raw = _text_bytes(f"{name}: metadata {member}", value) if isinstance(value, str) else bytes(value)
     if len(raw) > size:
         raise CaprotoValueError(f"{name}: metadata {member}={value!r} is longer than {size} bytes")
     return raw

@@ -20,6 +20,8 @@ CASES: dict[str, tuple[Callable[[], Any], str]] = {
     "long string": (lambda: write([b"x" * 41], 0, 1, 1, 1), r"data\[0\]"),
     "second long string": (lambda: write([b"x", "y" * 41], 0, 2, 1, 1), r"data\[1\]"),
     "text that is not latin-1": (lambda: write(["€"], 0, 1, 1, 1), "data"),
+    "characters that are not latin-1": (lambda: write("€", 4, None, 1, 1), "data='€' cannot be encoded"),
+    "units that are not latin-1": (lambda: read([1.0], 27, 1, 1, 1, metadata={"units": "€"}), "units='€' cannot be"),
     "int16 too large": (lambda: write([32768], 1, 1, 1, 1), r"data\[0\]=32768.*INT"),
     "int16 too small": (lambda: write([0, -32769], 1, 2, 1, 1), r"data\[1\]=-32769.*INT"),
     "enum negative": (lambda: write([-1], 3, 1, 1, 1), r"data\[0\]=-1.*ENUM"),
