@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .._channel import ClientChannel
 from .._commands import EventAddRequest, Message
 from .._enums import AccessRights, ChannelType
-from .._errors import CaprotoError, CaprotoNetworkError, CaprotoTimeoutError
+from .._errors import CaprotoError, CaprotoNetworkError, CaprotoTimeoutError, CaprotoTypeError, CaprotoValueError
 from .._layout import LAYOUTS
 from .._wire import codec
 from ._types import DataType, default_count, resolve_type
@@ -253,6 +253,16 @@ class Channel:
         if self.link is None or self.native is None or self.state != UP:
             raise self.problem or CaprotoNetworkError(f"{self.name}: not connected ({self.state})")
         return self.link, self.native
+
+    def compose_write(
+        self, data: Any, data_type: int, data_count: int | None, *, notify: bool, metadata: Any = None
+    ) -> Message:
+        """Return a write to a channel that is connected; errors about what cannot be sent name the PV."""
+        _, native = self.require()
+        try:
+            return native.write(data, data_type, data_count, notify=notify, metadata=metadata)
+        except (CaprotoValueError, CaprotoTypeError) as error:
+            raise type(error)(f"{self.name}: {error}") from error
 
     def waiting_for(self) -> str:
         """Return what has not happened so far, as a clause."""

@@ -253,8 +253,8 @@ class ClientEngine:
         on_done: Callable[[Request], object] | None = None,
     ) -> Request:
         """Send a write; one without notification is done only if it failed, see :meth:`barrier`."""
-        link, native = channel.require()
-        command = native.write(data, data_type, data_count, notify=notify, metadata=metadata)
+        link, _ = channel.require()
+        command = channel.compose_write(data, data_type, data_count, notify=notify, metadata=metadata)
         request = Request(channel, "write", command, on_done)
         if notify:
             return self._ask(link, request, link.requests)

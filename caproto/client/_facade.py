@@ -12,7 +12,7 @@ from .._errors import CaprotoError, CaprotoTypeError, CaprotoValueError
 from ._channel import UP, Channel, Request
 from ._engine import ClientEngine
 from ._subscription import CallbackHandler, SubscriptionBase
-from ._types import DataType, default_count, resolve_type, write_type
+from ._types import DataType, read_count, resolve_type, write_type
 
 __all__ = [
     "CONTEXT_DEFAULT_TIMEOUT",
@@ -326,9 +326,7 @@ class PVBase:
     ) -> Request:
         _, native = self.engine_channel.require()
         ftype = resolve_type(native.native_data_type, data_type, force_int_enums=True)
-        if data_count is None:
-            # The obsolete READ takes 0 at its word.
-            data_count = default_count(native) if notify else native.native_data_count or 1
+        data_count = read_count(native, data_count, notify=notify)
         return self.context.driver.engine.read(  # type: ignore[no-any-return]
             self.engine_channel, ftype, data_count, notify=notify, on_done=on_done
         )
@@ -343,12 +341,9 @@ class PVBase:
     ) -> Request:
         _, native = self.engine_channel.require()
         ftype = write_type(native, data, data_type)
-        try:
-            return self.context.driver.engine.write(  # type: ignore[no-any-return]
-                self.engine_channel, data, ftype, data_count=data_count, notify=notify, on_done=on_done
-            )
-        except (CaprotoValueError, CaprotoTypeError) as error:
-            raise type(error)(f"{self.name}: {error}") from error
+        return self.context.driver.engine.write(  # type: ignore[no-any-return]
+            self.engine_channel, data, ftype, data_count=data_count, notify=notify, on_done=on_done
+        )
 
     def _notifies(self, notify: bool | None, wait: bool, callback: Callable[..., Any] | None) -> bool:
         """Whether a write asks for an answer: if nothing is said, when somebody waits for it."""

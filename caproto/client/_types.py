@@ -8,7 +8,7 @@ from .._channel import ClientChannel
 from .._enums import ChannelType, field_types
 from .._errors import CaprotoTypeError, CaprotoValueError
 
-__all__ = ["DataType", "default_count", "resolve_type", "write_type"]
+__all__ = ["DataType", "default_count", "read_count", "resolve_type", "write_type"]
 
 DataType = ChannelType | int | str | None
 
@@ -55,6 +55,14 @@ def resolve_type(native: ChannelType, data_type: DataType, force_int_enums: bool
 def default_count(channel: ClientChannel) -> int:
     """Return the element count for "all there are": 0 unless the server is too old for that."""
     return 0 if channel.protocol_version >= 13 else channel.native_data_count or 1
+
+
+def read_count(channel: ClientChannel, data_count: int | None, *, notify: bool) -> int:
+    """Return the element count for a read; as many as there are by default."""
+    if data_count is not None:
+        return data_count
+    # The obsolete READ takes 0 at its word.
+    return default_count(channel) if notify else channel.native_data_count or 1
 
 
 def write_type(native: ClientChannel, data: Any, data_type: DataType) -> ChannelType:

@@ -14,8 +14,8 @@ from typing import Any
 
 from .._callbacks import adapt_old_callback_signature
 from .._commands import EventAddResponse, ReadNotifyResponse, ReadResponse, WriteNotifyResponse
-from .._errors import CaprotoError, CaprotoTypeError, CaprotoValueError
-from ..client._types import DataType, default_count, resolve_type, write_type
+from .._errors import CaprotoError
+from ..client._types import DataType, read_count, resolve_type, write_type
 from ._session import Channel, Monitor, Session, check_connected
 
 __all__ = ["Subscription", "block", "interrupt", "read", "read_write_read", "subscribe", "write"]
@@ -38,10 +38,7 @@ def read_channel(
     """Read a channel that is connected."""
     _, native = channel.require()
     ftype = resolve_type(native.native_data_type, data_type, force_int_enums)
-    count = data_count
-    if count is None:
-        # The obsolete READ takes 0 at its word.
-        count = default_count(native) if notify else native.native_data_count or 1
+    count = read_count(native, data_count, notify=notify)
     return session.finish(session.read(channel, ftype, count, notify=notify), timeout)
 
 
@@ -58,10 +55,7 @@ def write_channel(
     """Write to a channel that is connected, and wait until the server has dealt with it."""
     _, native = channel.require()
     ftype = write_type(native, data, data_type)
-    try:
-        request = session.write(channel, data, ftype, notify=notify, metadata=metadata)
-    except (CaprotoValueError, CaprotoTypeError) as error:
-        raise type(error)(f"{channel.name}: {error}") from error
+    request = session.write(channel, data, ftype, notify=notify, metadata=metadata)
     if notify:
         response: WriteNotifyResponse = session.finish(request, timeout)
         return response
