@@ -27,7 +27,10 @@ _PREFIX = {"x": "0x", "o": "0o", "b": "0b"}
 
 
 def add_format_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the options for numbers, enums, strings and separators."""
+    """Add the options for numbers, enums, strings, the number of elements and separators."""
+    parser.add_argument("-n", dest="enum_numbers", action="store_true", help="print the numbers of enum states")
+    parser.add_argument("-S", dest="long_string", action="store_true", help="print arrays of characters as text")
+    parser.add_argument("-#", dest="count", type=count, metavar="COUNT", help="ask for the first COUNT elements")
     floats = parser.add_argument_group("floating point numbers (%%g by default)")
     for letter in "efg":
         floats.add_argument(

@@ -7,12 +7,12 @@ from typing import Any
 
 from .._enums import ChannelType, field_types
 from .._errors import CaprotoError, CaprotoTimeoutError, CaprotoValueError
-from ..client._types import default_count, resolve_type
+from ..client._types import read_count, resolve_type
 from ..sync._session import Channel, Request, Session
+from ._client import run_in_session
 from ._common import (
     DEFAULT_TIMEOUT,
     FAILED,
-    INTERRUPTED,
     OK,
     USAGE,
     Arguments,
@@ -21,8 +21,6 @@ from ._common import (
     add_log_arguments,
     add_network_arguments,
     complain,
-    count,
-    finish,
     setup_log,
     stdout_style,
 )
@@ -86,9 +84,6 @@ def make_parser() -> Parser:
         help="ask for a class (native, status, time, graphic, control) or a DBR type, and print all of it",
     )  # fmt: skip
     parser.add_argument("--list-types", action=_ListTypes, nargs=0, help="list what -d takes, and exit")
-    parser.add_argument("-n", dest="enum_numbers", action="store_true", help="print the numbers of enum states")
-    parser.add_argument("-S", dest="long_string", action="store_true", help="print arrays of characters as text")
-    parser.add_argument("-#", dest="count", type=count, metavar="COUNT", help="ask for the first COUNT elements")
     add_format_arguments(parser)
     add_log_arguments(parser)
     return parser
@@ -131,7 +126,7 @@ class Reader:
             wanted = min(wanted, native.native_data_count or 1)
         try:
             ftype = self._request_type(native.native_data_type)
-            return self.session.read(channel, ftype, default_count(native) if wanted is None else wanted)
+            return self.session.read(channel, ftype, read_count(native, wanted, notify=True))
         except CaprotoError as error:
             self._complain(error)
             return None
@@ -185,18 +180,7 @@ def main(argv: Arguments = None) -> None:
     """Run the tool."""
     arguments = make_parser().parse_args(argv)
     setup_log(arguments)
-    try:
-        with Session(repeater=not arguments.no_repeater) as session:
-            code = Reader(arguments, session).run()
-    except CaprotoValueError as error:
-        complain(TOOL, str(error), arguments.no_color)
-        code = USAGE
-    except (CaprotoError, BrokenPipeError) as error:
-        complain(TOOL, str(error), arguments.no_color)
-        code = FAILED
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    finish(code)
+    run_in_session(TOOL, arguments, lambda session: Reader(arguments, session).run(), wrong_value=USAGE)
 
 
 if __name__ == "__main__":

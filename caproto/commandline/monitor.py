@@ -15,10 +15,10 @@ from .._errors import CaprotoError, CaprotoTimeoutError, CaprotoValueError
 from ..client._link import status_text
 from ..client._types import default_count, resolve_type
 from ..sync._session import Channel, Monitor, Session
+from ._client import run_in_session
 from ._common import (
     DEFAULT_TIMEOUT,
     FAILED,
-    INTERRUPTED,
     OK,
     USAGE,
     Arguments,
@@ -27,7 +27,6 @@ from ._common import (
     add_network_arguments,
     complain,
     count,
-    finish,
     positive,
     setup_log,
     stdout_style,
@@ -89,9 +88,6 @@ def make_parser() -> Parser:
         "-m", dest="mask", type=mask, default=mask("va"), metavar="MASK",
         help="which changes: v(alue), a(larm), l(og), p(roperty); va if not given",
     )  # fmt: skip
-    parser.add_argument("-n", dest="enum_numbers", action="store_true", help="print the numbers of enum states")
-    parser.add_argument("-S", dest="long_string", action="store_true", help="print CHAR arrays as text")
-    parser.add_argument("-#", dest="count", type=count, metavar="COUNT", help="ask for the first COUNT elements")
     add_format_arguments(parser)
     add_log_arguments(parser)
     return parser
@@ -270,17 +266,8 @@ def main(argv: Arguments = None) -> None:
     """Run the tool."""
     arguments = make_parser().parse_args(argv)
     setup_log(arguments)
-    try:
-        with Session(repeater=not arguments.no_repeater) as session:
-            code = Watcher(arguments, session).run()
-    except BrokenPipeError:
-        code = OK  # as in `caproto-monitor ... | head`
-    except CaprotoError as error:
-        complain(TOOL, str(error), arguments.no_color)
-        code = FAILED
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    finish(code)
+    # As in `caproto-monitor ... | head`.
+    run_in_session(TOOL, arguments, lambda session: Watcher(arguments, session).run(), closed_pipe=OK)
 
 
 if __name__ == "__main__":

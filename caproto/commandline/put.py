@@ -9,13 +9,12 @@ from typing import Any
 
 from .._constants import STR_ENC
 from .._enums import ChannelType
-from .._errors import CaprotoError, CaprotoValueError, ErrorResponseReceived
+from .._errors import CaprotoValueError, ErrorResponseReceived
 from ..sync._session import Channel, Session
 from ..sync.client import read_channel, write_channel
+from ._client import run_in_session
 from ._common import (
     DEFAULT_TIMEOUT,
-    FAILED,
-    INTERRUPTED,
     OK,
     USAGE,
     Arguments,
@@ -158,8 +157,8 @@ class Writer:
         self.values = ValueFormat(arguments)
         self.style = stdout_style(arguments)
 
-    def run(self, session: Session, words: list[str]) -> None:
-        """Do it; raises if the write fails."""
+    def run(self, session: Session, words: list[str]) -> int:
+        """Do it; raises if the write fails.  Returns the exit code."""
         arguments = self.arguments
         timeout = arguments.timeout
         (channel,) = session.connect([arguments.pv_name], timeout, arguments.priority)
@@ -170,6 +169,7 @@ class Writer:
             self._look(session, channel, "Old")
         write_channel(session, channel, data, data_type=ftype, notify=arguments.notify, timeout=timeout)
         self._look(session, channel, "New")
+        return OK
 
     def _look(self, session: Session, channel: Channel, which: str) -> None:
         arguments, values = self.arguments, self.values
@@ -211,16 +211,7 @@ def main(argv: Arguments = None) -> None:
     except CaprotoValueError as error:
         complain(TOOL, str(error), arguments.no_color)
         finish(USAGE)
-    try:
-        with Session(repeater=not arguments.no_repeater) as session:
-            Writer(arguments).run(session, words)
-        code = OK
-    except (CaprotoError, BrokenPipeError) as error:
-        complain(TOOL, str(error), arguments.no_color)
-        code = FAILED
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    finish(code)
+    run_in_session(TOOL, arguments, lambda session: Writer(arguments).run(session, words))
 
 
 if __name__ == "__main__":
