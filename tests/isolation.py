@@ -7,6 +7,7 @@ import os
 import socket
 import struct
 import time
+from collections.abc import Callable
 
 
 def free_port() -> int:
@@ -58,3 +59,13 @@ def search(name: str, port: int, timeout: float) -> bool:
             with contextlib.suppress(TimeoutError, ConnectionRefusedError):
                 return b"\0\6" in sock.recvfrom(65536)[0]
     return False
+
+
+def wait_until(condition: Callable[[], object], seconds: float = 5.0) -> bool:
+    """Look until something is so, or the time is over; returns whether it is so."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True

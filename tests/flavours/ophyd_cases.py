@@ -14,6 +14,8 @@ import ophyd
 from ophyd import Device, EpicsMotor, EpicsSignal, EpicsSignalRO
 from ophyd.status import wait as status_wait
 
+from tests.isolation import wait_until
+
 CASES: dict[str, Callable[[], Any]] = {}
 
 
@@ -25,15 +27,6 @@ def case(func: Callable[[], Any]) -> Callable[[], Any]:
 def ready(thing: Any) -> Any:
     thing.wait_for_connection(timeout=10)
     return thing
-
-
-def wait_until(condition: Callable[[], Any], seconds: float = 5.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def _component_of_records(component: Any) -> Any:

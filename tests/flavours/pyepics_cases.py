@@ -18,6 +18,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from tests.isolation import wait_until
+
 CASES: dict[str, Callable[[Any], Any]] = {}
 NAMES = ["ai", "longin", "int64in", "bi", "mbbi", "stringin", "lsi.VAL$"] + [
     f"wf:{kind}"
@@ -46,15 +48,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and math.isnan(value):
         return "nan"
     return value if value is None or isinstance(value, (bool, int, float, str)) else type(value).__name__
-
-
-def wait_until(condition: Callable[[], Any], seconds: float = 5.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.01)
-    return True
 
 
 def connected(api: Any, name: str, **kwargs: Any) -> Any:

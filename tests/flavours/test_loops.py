@@ -19,7 +19,7 @@ import caproto
 from tests.flavours.adapters import PATIENCE, Asyncio, Loop, Trio
 from tests.flavours.scenarios import BURST, Flooder
 from tests.interop.ioc import Ioc
-from tests.isolation import epics_environment, free_port
+from tests.isolation import free_port
 
 pytestmark = pytest.mark.interop
 
@@ -30,16 +30,6 @@ def client(request: pytest.FixtureRequest) -> Loop:
         pytest.importorskip("trio")
     found: Loop = request.param()
     return found
-
-
-@pytest.fixture
-def flooder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Flooder]:
-    server = Flooder(free_port())
-    for name, value in epics_environment(server.port, free_port()).items():
-        monkeypatch.setenv(name, value)
-    yield server
-    server.close()
-    assert server.errors == []
 
 
 async def within(client: Loop, seconds: float, func: Callable[[], Coroutine[Any, Any, Any]]) -> None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.flavours.adapters import FLAVOURS, flavour
 from tests.flavours.scenarios import FLOOD, OWN, SCENARIOS, SHARED, Flooder
 from tests.interop.ioc import Ioc
-from tests.isolation import epics_environment, free_port
+from tests.isolation import epics_environment
 
 pytestmark = pytest.mark.interop
 
@@ -21,16 +19,6 @@ def pairs(server: str) -> list[tuple[str, str]]:
         for client, adapter in FLAVOURS.items()
         if needs <= adapter.offers
     ]
-
-
-@pytest.fixture
-def flooder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Flooder]:
-    server = Flooder(free_port())
-    for name, value in epics_environment(server.port, free_port()).items():
-        monkeypatch.setenv(name, value)
-    yield server
-    server.close()
-    assert server.errors == []
 
 
 @pytest.mark.parametrize(("scenario", "client"), pairs(SHARED))
