@@ -4,7 +4,7 @@ Run it after an update of ``epicscorelibs``, then look at what changed::
 
     python scripts/record_tables.py [DIRECTORY OF .dbd FILES]
 
-``motor`` is not part of Base; its table is written by hand.
+``motor`` and ``asyn`` are not part of Base; their tables are written by hand.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The menus of EPICS Base and of the motor record: a :class:`Menu` class each, made on first use.
+"""The menus of EPICS Base, and of the motor and asyn records: a :class:`Menu` class each, made on first use.
 
 ``menus.menuScan.Passive`` is one choice, ``menus.menuScan.get_string_tuple()`` are their texts, and
 ``menus.menus`` is a dict of all classes by name.
@@ -9,12 +9,13 @@ from __future__ import annotations
 import enum
 from typing import Any, cast
 
+from .records.tables import asyn as _asyn
 from .records.tables import menus as _base
 from .records.tables import motor as _motor
 
 __all__ = ["Menu", "menus"]
 
-_TABLE: dict[str, tuple[tuple[str, str], ...]] = {**_base.MENUS, **_motor.MENUS}
+_TABLE: dict[str, tuple[tuple[str, str], ...]] = {**_base.MENUS, **_motor.MENUS, **_asyn.MENUS}
 
 
 class Menu(enum.IntEnum):

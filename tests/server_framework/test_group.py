@@ -398,7 +398,7 @@ started = time.perf_counter()
 import caproto.server
 elapsed = time.perf_counter() - started
 heavy = {"numpy", "asyncio", "trio", "psutil"} & set(sys.modules)
-tables = [name for name in sys.modules if ".tables." in name and not name.endswith((".menus", ".motor"))]
+tables = [name for name in sys.modules if ".tables." in name and not name.endswith((".asyn", ".menus", ".motor"))]
 print(elapsed, heavy or "", tables or "")
 """
     times = []

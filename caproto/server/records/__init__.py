@@ -1,4 +1,4 @@
-"""The record types of EPICS Base, and motor: what ``record="ai"`` of a pvproperty means.
+"""The record types of EPICS Base, motor and asyn: what ``record="ai"`` of a pvproperty means.
 
 Each class stands for the fields of one type; the fields themselves are made from the tables when they are used.
 """
@@ -19,6 +19,7 @@ __all__ = [
     "AiFields",
     "AoFields",
     "AsubFields",
+    "AsynFields",
     "BiFields",
     "BoFields",
     "CalcFields",
@@ -131,6 +132,13 @@ class AsubFields(RecordFieldGroup):
     """Fields of an aSub record."""
 
     _record_type = _table = "aSub"
+
+
+@register_record
+class AsynFields(RecordFieldGroup):
+    """Fields of an asyn record."""
+
+    _record_type = _table = "asyn"
 
 
 @register_record

@@ -78,7 +78,7 @@ def _last(pv: Any, value: Any) -> float | None:
 # What follows the value.
 FOLLOW: dict[str, Callable[[Any, Any], Any]] = {
     "UDF": lambda pv, value: b"\1" if isinstance(value, float) and value != value else b"\0",
-    "NORD": lambda pv, value: pv.calculate_length(value),
+    "NORD": lambda pv, value: pv.calculate_length(value) if pv.record_type != "asyn" else None,
     "MLST": _last,
     "ALST": _last,
     "LALM": _last,
@@ -92,7 +92,7 @@ _STATIC: dict[str, Show] = {
     "ASG": lambda pv: "" if pv.asg == DEFAULT else pv.asg,
     # Of arrays; the fourteenth value of mbbi has the same name.
     "FTVL": lambda pv: _FTVL[pv.data_type] if pv.record_type in _ARRAYS else None,
-    "NORD": lambda pv: pv.length,
+    "NORD": lambda pv: pv.length if pv.record_type != "asyn" else None,
 }
 
 

@@ -45,6 +45,8 @@ class Field(NamedTuple):
         return "NOMOD" in self.flags.split()
 
 
+# What other versions of EPICS Base call these fields, and older code does.
+_OLDER = {"desired_output_link": "DOL", "num_elements_in_ovlh": "ONVH"}
 RECORD_TYPE = Field("RTYP", "record_type", "STRING", "", "", STRING_SIZE, "NOMOD", "Record Type")
 _TABLES: dict[str, dict[str, Field]] = {}
 
@@ -261,7 +263,8 @@ class RecordFieldGroup(PVGroup, metaclass=_FieldAttributes):
         table = table_of(cls._table)
         if attr in table:
             return attr
-        return next((field.name for field in table.values() if field.attr == attr), None)
+        found = next((field.name for field in table.values() if field.attr == attr), None)
+        return found if found is not None or _OLDER.get(attr) not in table else _OLDER[attr]
 
     @classmethod
     def may_have_jobs(cls, pvspec: Any) -> bool:
