@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -234,13 +235,20 @@ await steps("more states", "p:mbbo", ("VAL", 1), ("ONSV", "INVALID"), ("VAL", 0)
 """
 
 
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    with real_ioc(DATABASE, "p:pini", tmp_path_factory.mktemp("real")) as environment:
+        return client(CONVERSATION, environment)
+
+
 @pytest.mark.interop
-def test_clients_see_what_they_see_of_a_real_record(tmp_path: Path) -> None:
-    with real_ioc(DATABASE, "p:pini", tmp_path) as environment:
-        real = client(CONVERSATION, environment)
+@pytest.mark.parametrize("skin", ["asyncio", "trio"])
+def test_clients_see_what_they_see_of_a_real_record(skin: str, real: dict[str, Any], tmp_path: Path) -> None:
+    if importlib.util.find_spec(skin) is None:
+        pytest.skip(f"no {skin}")
     program = tmp_path / "ours.py"
     program.write_text(OURS)
-    with serving([str(program)], "p:pini", tmp_path) as (_, environment):
+    with serving([str(program), "--async-lib", skin], "p:pini", tmp_path) as (_, environment):
         ours = client(CONVERSATION, environment)
     assert real["pini"] == [0, 2, 3]
     for name, seen in real.items():

@@ -146,8 +146,8 @@ def test_the_type_of_a_record_is_that_of_its_value() -> None:
 
 
 def test_older_attributes_of_fields() -> None:
-    int64out, asub = group("int64out"), group("aSub")
-    assert int64out.field_inst.desired_output_link is int64out.get_field("DOL")
+    lso, asub = group("lso"), group("aSub")
+    assert lso.field_inst.desired_output_link is lso.get_field("DOL")
     assert asub.field_inst.num_elements_in_ovlh is asub.get_field("ONVH")
     with pytest.raises(AttributeError):
         _ = group("ai").field_inst.num_elements_in_ovlh
