@@ -271,6 +271,15 @@ def test_deadbands_count_from_what_was_told_last() -> None:
     assert len(logs.updates) == 5  # 0.5, 1.0, 2.0, nan, 3.0
 
 
+def test_relative_deadbands_are_a_share_of_what_was_told_last() -> None:
+    data = ChannelDouble(value=100.0, value_rtol=0.1, log_rtol=0.5)
+    values, logs = follow(data, 1), follow(data, 2)
+    for value in (109.0, 111.0, 121.0, 123.0, 151.0):
+        run(data.write(value))
+    assert [struct.unpack(">d", update.rest)[0] for update in values.updates] == [111.0, 123.0, 151.0]
+    assert [struct.unpack(">d", update.rest)[0] for update in logs.updates] == [151.0]
+
+
 def test_one_encoding_for_all_subscribers() -> None:
     data = ChannelDouble(value=[1.0] * 100)
     sinks = [follow(data, 1) for _ in range(3)]

@@ -166,6 +166,14 @@ def test_old_clients_and_wrong_priorities_are_closed_silently(engine: ServerEngi
     assert client.ask(version) == [] and client.circuit.closing
 
 
+def test_the_priority_is_that_of_the_first_version(engine: ServerEngine) -> None:
+    client = Client(engine, greet=False)
+    client.send(ca.VersionRequest(42, 13))
+    # As a client of a name server sends it: a sequence number follows, no priority.
+    client.send(ca.VersionRequest(1, 13, sequence=7))
+    assert client.circuit.priority == 42 and not client.circuit.closing
+
+
 def test_first_message_has_to_be_version(engine: ServerEngine) -> None:
     client = Client(engine, greet=False)
     (error,) = client.ask(ca.CreateChanRequest("double", 1, 13), ca.EchoRequest())

@@ -49,7 +49,7 @@ def serving(
     repeater.bind(("", 0))
     environment = process_environment(port, repeater.getsockname()[1], EPICS_CAS_SERVER_PORT=str(port), **more)
     environment |= {"PYTHONPATH": str(HERE.parents[1])}
-    with repeater, open(cwd / "output.txt", "w+") as output:
+    with repeater, open(cwd / "output.txt", "a+") as output:  # whoever reads it does not move where it is written
         process = subprocess.Popen(
             [sys.executable, "-W", "error", *command],
             stdin=stdin, stdout=output, stderr=subprocess.STDOUT, env=environment, cwd=cwd,
