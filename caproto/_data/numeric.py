@@ -137,7 +137,10 @@ class ChannelNumeric(ChannelData):
         return super()._metadata_member(name) if found is None else found
 
     def _change_metadata(self, given: dict[str, Any]) -> bool:
-        known = {name: value for name, value in given.items() if name in self._metadata}
+        known = {name: value for name, value in given.items() if name in self._metadata and value is not None}
+        for name, value in known.items():
+            if name != "units" and not (isinstance(value, (int, float)) or hasattr(value, "__float__")):
+                raise CaprotoValueError(f"{type(self).__name__}: {name}={value!r} is not a number")
         if all(self._metadata[name] == value for name, value in known.items()):
             return False
         self._metadata = {**self._metadata, **known}

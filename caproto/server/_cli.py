@@ -9,13 +9,13 @@ import textwrap
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .._errors import CaprotoValueError
+from .._data import ChannelData
+from .._errors import CaprotoTypeError, CaprotoValueError
 from .._log import config_caproto_logging
 from .._net import get_server_address_list
 from .._version import __version__
 
 if TYPE_CHECKING:
-    from .._data import ChannelData
     from .typing import AinitHook
 
 __all__ = ["ioc_arg_parser", "run", "template_arg_parser"]
@@ -158,9 +158,16 @@ def run(
 
     Raises
     ------
+    CaprotoTypeError
+        If `pvdb` is no dict, or has something else than PVs.
     OSError, CaprotoValueError
         If the access security file cannot be read, or is malformed; the message tells the line.
     """
+    if not isinstance(pvdb, Mapping):
+        raise CaprotoTypeError(f"run(pvdb): {pvdb!r} is no dict of PVs; that of a group is `ioc.pvdb`")
+    for name, data in list(pvdb.items()):
+        if not isinstance(data, ChannelData):
+            raise CaprotoTypeError(f"run(pvdb): {name!r} is {data!r}, and not a PV such as ChannelDouble(value=1.0)")
     try:
         skin = importlib.import_module(module_name)
     except ModuleNotFoundError as error:

@@ -76,7 +76,8 @@ def check_hook(kind: str, hook: Any, attr: str | None = None) -> None:
     if function is None:
         if callable(hook):
             return  # written in C: it will show when it is called
-        raise CaprotoRuntimeError(f"{attr or 'pvproperty'}: the {kind} hook {hook!r} cannot be called")
+        where = ":".join(map(str, caller(2)))
+        raise CaprotoRuntimeError(f"{attr or 'pvproperty'} ({where}): the {kind} hook {hook!r} cannot be called")
     code = function.__code__
     name = code.co_name
     expected = f"async def {attr or name}({', '.join(('self', *PARAMETERS[kind]))})"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from .._enums import AlarmSeverity
 from .._errors import CaprotoAttributeError, CaprotoRuntimeError
 from ._fields import FieldSpec
-from ._hooks import caller, check_hook
+from ._hooks import caller, check_hook, location_of
 from ._pvspec import PVSpec
 from ._scan import scan_wrapper
 from .typing import T_Data
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from .typing import Getter, Putter, Scan, Shutdown, Startup
 
 __all__ = ["pvproperty"]
+
+logger = logging.getLogger("caproto.server")
 
 Self = TypeVar("Self", bound="pvproperty[Any]")
 
@@ -128,7 +131,12 @@ class pvproperty(Generic[T_Data]):  # noqa: N801
     def __get__(self: Any, instance: Any, owner: Any = None) -> Any:
         if instance is None:
             return self
-        return instance.attr_pvdb[self.attr_name]
+        try:
+            return instance.attr_pvdb[self.attr_name]
+        except AttributeError:
+            raise CaprotoAttributeError(
+                f"{self.describe()}: there are no PVs before `super().__init__(*args, **kwargs)` was called"
+            ) from None
 
     def __set__(self, instance: PVGroup, value: Any) -> None:
         raise CaprotoAttributeError(
@@ -155,6 +163,15 @@ class pvproperty(Generic[T_Data]):  # noqa: N801
 
     def _hook(self: Self, kind: str, hook: Any) -> Self:
         check_hook(kind, hook)
+        other = getattr(self.pvspec, kind)
+        if other is not None and self.owner is None:
+            logger.warning(
+                "%s: the %s hook at %s replaces that at %s",
+                self.describe(),
+                kind,
+                location_of(hook),
+                location_of(other),
+            )
         return self._with(**{kind: hook})
 
     def getter(self: Self, get: Getter) -> Self:
@@ -190,6 +207,11 @@ class pvproperty(Generic[T_Data]):  # noqa: N801
 
         Parameters are those of :func:`scan_wrapper`.
         """
+
+        if not isinstance(period, (int, float)):
+            raise CaprotoRuntimeError(f"{self.describe()}: `@x.scan(period=1.0)`: {period!r} is no period in seconds")
+        if not period > 0 and not use_scan_field:
+            raise CaprotoRuntimeError(f"{self.describe()}: period={period!r} s of the scan is not positive")
 
         def take(scan: Scan) -> Self:
             check_hook("scan", scan)

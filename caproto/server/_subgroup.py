@@ -171,7 +171,7 @@ class SubGroup(Generic[T_PVGroup]):
             group: PVGroup = self.group_cls(
                 prefix, macros=macros, parent=parent, name=f"{parent._name_}.{self.attr_name}", **self.init_kwargs
             )
-        except CaprotoError as error:
+        except (CaprotoError, TypeError) as error:  # the class may not take what the SubGroup was given
             reason = error.args[0] if isinstance(error, KeyError) and error.args else error
             raise CaprotoRuntimeError(f"{self.describe()}: {reason}") from error
         return group
