@@ -80,9 +80,14 @@ def settings(interfaces: Iterable[str] | None = None) -> Settings:
 
 
 def load_access(path: Path) -> AccessSecurity:
-    """Return the rules of an access security file; OSError or CaprotoValueError if they cannot be had."""
+    """Return the rules of an access security file; OSError or CaprotoValueError if they cannot be had.
+
+    Hosts are where clients connect from; CAPROTO_CHECK_CLIENT_IP=NO believes what clients say that they are, as EPICS
+    Base does unless its ``asCheckClientIP`` is set.
+    """
+    trusted = os.environ.get("CAPROTO_CHECK_CLIENT_IP", "").strip().upper() == "NO"
     with open(path, encoding="utf-8") as file:
-        return AccessSecurity(file.read(), str(path), resolve)
+        return AccessSecurity(file.read(), str(path), None if trusted else resolve)
 
 
 def jobs(pvdb: Mapping[str, ChannelData], kind: str) -> list[tuple[str, Job]]:

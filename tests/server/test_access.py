@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from caproto._errors import CaprotoValueError
 from caproto.server._access import AccessSecurity
 from caproto.server._calc import parse_expression
 from caproto.server._engine import ServerEngine
+from caproto.server._runtime import load_access
 from tests.server.talk import Client, Loop
 
 RULES = """
@@ -51,6 +53,17 @@ class Pv(ChannelDouble):
 def test_rules(asg: str | None, host: str, address: str, user: str, trusted: bool, rights: int) -> None:
     access = AccessSecurity(RULES, resolve=None if trusted else HOSTS.__getitem__)
     assert access.rights(Pv(asg), host, address, user) == rights
+
+
+@pytest.mark.parametrize(("check", "rights"), [("", 1), ("YES", 1), ("NO", 3)])
+def test_hosts_that_clients_claim_are_believed_if_the_ioc_is_asked_to(
+    check: str, rights: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CAPROTO_CHECK_CLIENT_IP", check)
+    (tmp_path / "rules.acf").write_text("HAG(them) {host} ASG(DEFAULT) { RULE(1, READ) RULE(1, WRITE) { HAG(them) } }")
+    access = load_access(tmp_path / "rules.acf")
+    client = Client(ServerEngine({"x": ChannelDouble(value=0.0)}, port=5064, spawn=Loop().spawn, access=access))
+    assert client.ask(ca.CreateChanRequest("x", 1, 13))[0] == ca.AccessRightsResponse(1, rights)
 
 
 def test_levels() -> None:

@@ -208,6 +208,39 @@ def test_every_type_of_every_pv_and_the_circuit_is_alive(server: Server) -> None
             talk.seen.clear()
 
 
+def test_wrong_requests_get_their_code_and_the_circuit_is_alive(server: Server) -> None:
+    with Talk(("127.0.0.1", server.port)) as talk:
+        pvs = {name: talk.channel(name) for name in ("double", "enum", "array", "readonly", "hooked", "string")}
+        puts = [
+            ("double", 0, 1, b"no number", "ECA_PUTFAIL"),
+            ("enum", 3, 1, struct.pack(">H", 3), "ECA_PUTFAIL"),
+            ("enum", 0, 1, b"no state", "ECA_PUTFAIL"),
+            ("readonly", 6, 1, bytes(8), "ECA_NOWTACCESS"),
+            ("hooked", 6, 1, struct.pack(">d", 13), "ECA_PUTFAIL"),  # its putter raises
+            ("double", 20, 1, bytes(24), "ECA_PUTFAIL"),
+            ("double", 39, 1, bytes(8), "ECA_BADTYPE"),
+            ("array", 6, 5, bytes(8), "ECA_BADCOUNT"),
+        ]
+        for ioid, (name, data_type, count, payload, status) in enumerate(puts, 7000):
+            payload = payload.ljust(-(-len(payload) // 8) * 8, b"\0")
+            for command in (19, 4):
+                if (name, command, data_type) == ("double", 4, 20):
+                    continue  # as in EPICS Base, the value of a structure is taken by a plain write
+                head = struct.pack(">HHHHII", command, len(payload), data_type, count, pvs[name].sid, ioid)
+                talk.sock.sendall(head + payload + bytes(caproto.EchoRequest()))
+                talk.next("EchoResponse")
+                answers = [c for c in talk.seen if isinstance(c, (caproto.WriteNotifyResponse, caproto.ErrorResponse))]
+                talk.seen.clear()
+                if name == "hooked":
+                    while not answers:
+                        talk.pump()
+                        answers = [c for c in talk.seen if hasattr(c, "status")]
+                        talk.seen.clear()
+                assert [answer.status.name for answer in answers] == [status], (name, data_type, command)
+        for name, channel in pvs.items():
+            assert talk.read(channel).status.name == "ECA_NORMAL", name
+
+
 LAYOUT_OF = [number % 7 for number in range(35)] + [3, 3, 0, 0]
 
 
