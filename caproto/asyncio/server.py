@@ -91,13 +91,18 @@ class AsyncioAsyncLayer(AsyncLibraryLayer):
 
 
 class VirtualCircuit(asyncio.BufferedProtocol):
-    """One connection: bytes go straight into the parser's memory, and out as far as the socket takes them."""
+    """One connection: bytes go straight into the parser's memory, and out as far as the socket takes them.
+
+    A transport copies what the socket does not take at once, most of every large value.  On loops that can wait for
+    any socket a second descriptor of the connection does the sending instead.
+    """
 
     transport: asyncio.Transport
     circuit: ServerCircuit
 
     def __init__(self, context: Context) -> None:
         self.context = context
+        self._sock: socket.socket | None = None
         self.paused = False
         self.reading = True
         self._flushing = True  # nobody has to be woken while it is set
@@ -106,6 +111,8 @@ class VirtualCircuit(asyncio.BufferedProtocol):
         self.transport = cast(asyncio.Transport, transport)
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        if isinstance(self.context.loop, asyncio.SelectorEventLoop):
+            self._sock = sock.dup()
         address = transport.get_extra_info("peername")
         self.circuit = self.context.engine.connect(address, self._wake, self.context.loop.time())
         self.context.circuits.add(self)
@@ -135,13 +142,35 @@ class VirtualCircuit(asyncio.BufferedProtocol):
                 piece = output.take()
                 if piece is None:
                     break
-            self.transport.write(piece)
+            if self._sock is None:
+                self.transport.write(piece)
+            else:
+                self._send(self._sock, piece)
         self._flushing = False
         if circuit.closing and not self.paused:
             self.transport.close()
         elif self.reading is circuit.congested and not self.transport.is_closing():
             self.reading = not circuit.congested
             (self.transport.resume_reading if self.reading else self.transport.pause_reading)()
+
+    def _send(self, sock: socket.socket, piece: Any) -> None:
+        """Send what the socket takes, and the rest when it takes more."""
+        try:
+            sent = sock.send(piece)
+        except BlockingIOError:
+            sent = 0
+        except OSError:
+            self.transport.abort()
+            return
+        if sent < len(piece):
+            self.paused = True
+            self.context.loop.add_writer(sock, self._send_rest, sock, memoryview(piece)[sent:])
+
+    def _send_rest(self, sock: socket.socket, rest: memoryview) -> None:
+        self.context.loop.remove_writer(sock)
+        self.paused = False
+        self._send(sock, rest)
+        self.flush()
 
     def pause_writing(self) -> None:
         self.paused = True
@@ -153,6 +182,9 @@ class VirtualCircuit(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.paused = True
+        if self._sock is not None:
+            self.context.loop.remove_writer(self._sock)
+            self._sock.close()
         self.circuit.disconnected()
         self.context.circuits.discard(self)
 
