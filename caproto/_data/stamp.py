@@ -56,7 +56,7 @@ class Stamp(NamedTuple):
         Raises
         ------
         CaprotoValueError
-            If it is a text that is to be a number.
+            If it is a text whose number the type cannot hold.
         """
         if self.form in STAMP_TEXTS:
             text = self.text(stamp)

@@ -38,7 +38,8 @@ def scan_wrapper(
     failure_severity : AlarmSeverity, optional
         How bad that alarm is.
     use_scan_field : bool, optional
-        Whether the record's SCAN field rules the period from its first change on; ``Passive`` pauses.
+        Whether the record's SCAN field rules the period from its first change on; ``Passive`` pauses, and so do the
+        fields that disable a record.
     """
     if not period > 0 and not use_scan_field:
         raise CaprotoValueError(f"scan: period={period!r} s is not positive")
@@ -53,7 +54,7 @@ def scan_wrapper(
         while True:
             started = monotonic()
             seconds = period if fields is None else fields.scan_rate_sec
-            if seconds:
+            if seconds and not (fields is not None and await fields.stopped()):
                 failed = await _run_once(scan_function, group, instance, async_lib, failed, stop_on_error, severity)
             if changed is None or fields is None:
                 elapsed = monotonic() - started if subtract_elapsed else 0.0

@@ -81,6 +81,7 @@ def test_texts_of_a_time_stamp() -> None:
     assert Stamp("epics").text((0, 0)) == "<undefined>"
     assert Stamp("iso").text((1164428609, 999_999_900))[10] == "T"
     assert Stamp("epics").text((1164428609, 999_999_900)).endswith(":29.999999")
-    assert Stamp("iso").elements_as(6, (1164428609, 0), 3) == [
-        2026.0
-    ]  # EPICS Base reads a number as far as there is one
+    # EPICS Base reads a number as far as there is one.
+    assert Stamp("iso").elements_as(6, (1164428609, 0), 3) == [2026.0]
+    with pytest.raises(CaprotoValueError):
+        Stamp("iso").elements_as(4, (1164428609, 0), 3)

@@ -149,6 +149,50 @@ def test_a_record_that_another_one_disables_is_not_processed() -> None:
     run(job())
 
 
+def test_a_scan_hook_that_the_fields_rule_pauses_while_the_record_is_disabled() -> None:
+    class Scanned(PVGroup):
+        x = pvproperty(value=0, record="ai")
+        y = pvproperty(value=0, record="ai")
+
+        @x.scan(period=1.0, use_scan_field=True)
+        async def x(self, instance: Any, async_lib: Any) -> None:
+            await instance.write(instance.value + 1)
+            if instance.value == 2:
+                await instance.get_field("DISA").write(1)
+
+        @y.scan(period=1.0)
+        async def y(self, instance: Any, async_lib: Any) -> None:
+            await instance.write(instance.value + 1)
+
+    class NoWait(asyncio.Event):
+        async def wait(self, timeout: float | None = None) -> bool:  # type: ignore[override]
+            await asyncio.sleep(0)
+            return False
+
+    class Quick(Layer):
+        Event = NoWait
+
+    async def job() -> None:
+        ioc = Scanned(prefix="")
+        await ioc.y.get_field("DISA").write(1)
+        scanning = asyncio.ensure_future(ioc.x.server_scan(Quick()))
+        while ioc.x.alarm.status != AlarmStatus.DISABLE:
+            await asyncio.sleep(0)
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert ioc.x.value == 2
+        await ioc.x.get_field("DISA").write(0)
+        while ioc.x.value < 4:
+            await asyncio.sleep(0)
+        assert ioc.x.alarm.status == AlarmStatus.NO_ALARM
+        scanning.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await ioc.y.server_scan(Layer(stop_after=3))
+        assert ioc.y.value == 3  # whose hook looks at no field
+
+    run(job())
+
+
 def test_clients_may_not_write_while_disp_is_set() -> None:
     async def put(pv: Any, value: Any) -> None:
         await pv.auth_write("host", "user", [value], ChannelType.DOUBLE, None)

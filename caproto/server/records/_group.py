@@ -14,7 +14,7 @@ from .._group import PVGroup
 from .._pvdata import PvpropertyChar, PvpropertyData, PvpropertyEnum, PvpropertyReadOnlyData
 from .._pvproperty import pvproperty
 from . import _behaviour as behaviour
-from ._processing import is_disabled, processed
+from ._processing import is_disabled, processed, stopped
 
 __all__ = ["Field", "RecordFieldGroup", "table_of"]
 
@@ -351,6 +351,10 @@ class RecordFieldGroup(PVGroup, metaclass=_FieldAttributes):
     async def is_disabled(self) -> bool:
         """Return whether the fields DISA and DISV, or SDIS, keep the record from being processed."""
         return await is_disabled(self)
+
+    async def stopped(self) -> bool:
+        """The same when the record is to be processed: its alarm says so."""
+        return await stopped(self)
 
     async def value_written(self, value: Any) -> None:
         """Let the fields follow a new value."""

@@ -10,7 +10,7 @@ from ..._errors import CaprotoKeyError
 from ..._filters import parse_record_field
 from .._runtime import ServerExit
 
-__all__ = ["at_start", "is_disabled", "process", "processed", "try_to_process"]
+__all__ = ["at_start", "is_disabled", "process", "processed", "stopped", "try_to_process"]
 
 #: YES, RUN and RUNNING; an IOC of ours does not pause.
 _AT_START = (1, 2, 3)
@@ -48,10 +48,9 @@ async def is_disabled(fields: Any) -> bool:
 
 async def processed(fields: Any) -> None:
     """Do what follows when the PV got a value: the alarm of a disabled record, the forward link of another."""
-    alarm = fields.parent.alarm
-    if await is_disabled(fields):
-        await _show_disabled(fields)
+    if await stopped(fields):
         return
+    alarm = fields.parent.alarm
     if alarm.status == AlarmStatus.DISABLE:
         await alarm.write(status=AlarmStatus.NO_ALARM, severity=AlarmSeverity.NO_ALARM)
     target, _ = _linked(fields, "FLNK")
@@ -66,18 +65,20 @@ async def processed(fields: Any) -> None:
         _chain.reset(token)
 
 
-async def _show_disabled(fields: Any) -> None:
+async def stopped(fields: Any) -> bool:
+    """Return whether a record that is to be processed is disabled; if so, its alarm says it."""
+    if not await is_disabled(fields):
+        return False
     alarm = fields.parent.alarm
     if alarm.status != AlarmStatus.DISABLE:  # EPICS Base looks at DISS only once, too
         await alarm.write(status=AlarmStatus.DISABLE, severity=fields.by_name["DISS"].raw_value)
+    return True
 
 
 async def process(pv: Any) -> None:
     """Process a record, unless it is disabled; whatever its putter raises is raised."""
     fields = pv._field_inst
-    if fields is not None and await is_disabled(fields):
-        await _show_disabled(fields)
-    else:
+    if fields is None or not await stopped(fields):
         await pv.write(pv.value)
 
 
