@@ -292,28 +292,28 @@ class ChannelData(Publisher):
             for view in self._views.values():
                 view.cache.clear()
 
-    def _elements(self) -> Any:
-        """The value as a sequence of elements of its own native type."""
+    def _elements(self, stop: int | None = None) -> Any:
+        """The value as a sequence of elements of its own native type; those before `stop`."""
         value = self._value
         if value is None:
             return []
-        return [value] if self._max_length == 1 else value
+        return [value] if self._max_length == 1 else value if stop is None else value[:stop]
 
-    def _elements_as(self, native: int) -> Any:
-        """The value as a sequence of elements of a native type."""
+    def _elements_as(self, native: int, stop: int | None = None) -> Any:
+        """The value as a sequence of elements of a native type; those before `stop`."""
         own = int(self.data_type)
         if native == own:
-            return self._elements()
+            return self._elements(stop)
         if native == STRING:
-            return self._texts()
+            return self._texts(stop)
         if own == STRING:
             encoding = self.string_encoding or STR_ENC
-            return numbers_from_texts((text.decode(encoding, "replace") for text in self._elements()), native)
-        return numbers_to(native, self._elements())
+            return numbers_from_texts((text.decode(encoding, "replace") for text in self._elements(stop)), native)
+        return numbers_to(native, self._elements(stop))
 
-    def _texts(self) -> list[bytes]:
+    def _texts(self, stop: int | None = None) -> list[bytes]:
         """The elements as text, for a value that is made of numbers."""
-        return texts_of_numbers(self._elements(), int(self.data_type))
+        return texts_of_numbers(self._elements(stop), int(self.data_type))
 
     def _long_string_size(self) -> int:
         """The most bytes of the value as a long string, the NUL included; 0 if it is no text."""

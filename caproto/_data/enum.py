@@ -109,16 +109,16 @@ class ChannelEnum(ChannelData):
                 await self.publish(SubscriptionType.DBE_PROPERTY)
         await super().write_metadata(**kwargs)
 
-    def _elements(self) -> Any:
+    def _elements(self, stop: int | None = None) -> Any:
         if self._value is None:
             return [0]
-        states = self._value if self._max_length > 1 else [self._value]
+        states = self._value[:stop] if self._max_length > 1 else [self._value]
         return [state if isinstance(state, int) else self.get_raw_value(state) for state in states]
 
-    def _texts(self) -> list[bytes]:
+    def _texts(self, stop: int | None = None) -> list[bytes]:
         encoding = self.string_encoding or STR_ENC
         strings = self._enum_strings
-        texts = (strings[number] if number < len(strings) else str(number) for number in self._elements())
+        texts = (strings[number] if number < len(strings) else str(number) for number in self._elements(stop))
         return [text[:MAX_TEXT] if isinstance(text, bytes) else cut(text, encoding, MAX_TEXT) for text in texts]
 
     def _from_wire(self, data: Any, native: int) -> Any:

@@ -246,10 +246,12 @@ class ChannelNumeric(ChannelData):
     _told_value: Any = None
     _told_log: Any = None
 
-    def _elements(self) -> Any:
+    def _elements(self, stop: int | None = None) -> Any:
         value = self._value
         if value is None:
             return []
+        if self._max_length > 1 and stop is not None:
+            value = value[:stop]
         if isinstance(value, (list, tuple)) or self._max_length == 1:
             values = [value] if self._max_length == 1 else value
             return values if self.data_type == ChannelType.DOUBLE else numbers_to(self.data_type, values)
@@ -258,10 +260,10 @@ class ChannelNumeric(ChannelData):
             return value
         return numbers_to(self.data_type, value)
 
-    def _texts(self) -> list[bytes]:
+    def _texts(self, stop: int | None = None) -> list[bytes]:
         native = int(self.data_type)
         precision = self._metadata.get("precision", 0) if native in (FLOAT, DOUBLE) else 0
-        return texts_of_numbers(self._elements(), native, int(precision))
+        return texts_of_numbers(self._elements(stop), native, int(precision))
 
 
 def _beyond(last: Any, new: Any, absolute: float, relative: float) -> bool:

@@ -73,8 +73,8 @@ class ChannelByte(ChannelNumeric):
     def _check_range(self) -> None:
         pass
 
-    def _elements(self) -> Any:
-        return self._value if self._value is not None else b""
+    def _elements(self, stop: int | None = None) -> Any:
+        return b"" if self._value is None else self._value[:stop]
 
     def _from_wire(self, data: Any, native: int) -> Any:
         if native == STRING:
@@ -161,9 +161,9 @@ class ChannelString(ChannelData):
     def _encoded(self, text: str, size: int) -> bytes:
         return cut(text, self.string_encoding or STR_ENC, size)
 
-    def _elements(self) -> Any:
+    def _elements(self, stop: int | None = None) -> Any:
         value = "" if self._value is None else self._value
-        return [self._encoded(text, MAX_TEXT) for text in (value if self._max_length > 1 else [value])]
+        return [self._encoded(text, MAX_TEXT) for text in (value[:stop] if self._max_length > 1 else [value])]
 
     def _from_wire(self, data: Any, native: int) -> Any:
         if native == STRING:
@@ -275,17 +275,16 @@ class ChannelChar(ChannelData):
         """Store the text that a client sent, as a string or as CHARs."""
         await super().write_from_dbr(*args, flags=flags, **kwargs)
 
-    def _elements(self) -> Any:
-        return self._texts() if self._report_as_string else self._encode(self._value)
+    def _elements(self, stop: int | None = None) -> Any:
+        return self._texts() if self._report_as_string else self._encode(self._value)[:stop]
 
-    def _elements_as(self, native: int) -> Any:
-        if native == CHAR:
-            return self._encode(self._value)
+    def _elements_as(self, native: int, stop: int | None = None) -> Any:
         if native == STRING:
             return self._texts()
-        return numbers_to(native, self._encode(self._value))
+        text = self._encode(self._value)[:stop]
+        return text if native == CHAR else numbers_to(native, text)
 
-    def _texts(self) -> list[bytes]:
+    def _texts(self, stop: int | None = None) -> list[bytes]:
         return [cut(self._value, self.string_encoding or STR_ENC, MAX_TEXT)]
 
     def _news(self, old: Any, new: Any) -> int:

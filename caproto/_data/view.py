@@ -138,13 +138,16 @@ class View:
         key = count << 6 | data_type
         found = self.cache.get(key)
         if found is None:
-            found = self.encode(data_type, count, *self.content(data_type))
+            found = self.encode(data_type, count, *self.content(data_type, count))
             if len(self.cache) < CACHED and not self.key.now:
                 self.cache[key] = found
         return found
 
-    def content(self, data_type: int) -> tuple[bytes, Any]:
-        """Return the metadata, in wire order, and the elements of the present value as a DBR type."""
+    def content(self, data_type: int, count: int = 0) -> tuple[bytes, Any]:
+        """Return the metadata, in wire order, and the elements of the present value as a DBR type.
+
+        Elements beyond `count`, unless that is 0, need not be among them: they are not even converted.
+        """
         data = self.data
         if data_type in (_PUT_ACKT, _PUT_ACKS):
             raise CaprotoConversionError(f"{ChannelType(data_type).name} is for writing only")
@@ -156,7 +159,8 @@ class View:
             precision = getattr(data, "precision", DIGITS)
             values = self.key.stamp.elements_as(native, stamp, precision)
         else:
-            values = data._elements_as(native) if not self.key.long_string else data._long_string_as(native)
+            stop = count if count and self.key.arr is None else None
+            values = data._long_string_as(native) if self.key.long_string else data._elements_as(native, stop)
         return prefix_of(data, data_type, stamp), values
 
     def encode(self, data_type: int, count: int, prefix: bytes, values: Any) -> Encoded:

@@ -221,3 +221,17 @@ def test_the_size_of_a_text_field_counts_its_end() -> None:
 
     field = ChannelChar(value="abc", max_length=41, report_as_string=True)
     assert field.view(ViewKey(long_string=True)).native_count == 41
+
+
+@pytest.mark.parametrize("number", range(7))
+def test_of_many_elements_only_those_that_are_told_are_converted(number: int) -> None:
+    many: list[Any] = [
+        ChannelDouble(value=[1.0] * 1000),
+        ChannelInteger(value=[1] * 1000),
+        ChannelByte(value=b"1" * 1000),
+        ChannelEnum(value=[0] * 1000, max_length=1000, enum_strings=["0", "1"]),
+        ChannelString(value=["1"] * 1000),
+    ]
+    for data in many:
+        assert len(data.view().content(number, 3)[1]) == 3
+        assert len(data.view().content(number)[1]) == 1000
