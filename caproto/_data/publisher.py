@@ -34,7 +34,7 @@ class Publisher:
     """The half of channel data that knows its subscribers; they are made when the first one comes."""
 
     _value: Any
-    _subscriptions: dict[tuple[View, int, int], list[Subscription]] | None = None
+    _subscriptions: dict[tuple[View, int, int], dict[Subscription, None]] | None = None
     _states: dict[str, bool] | None = None
     _queues: dict[tuple[int, Any], Subscription] | None = None
 
@@ -50,9 +50,10 @@ class Publisher:
         if not subscriptions or not flags:
             return
         value = self._value
-        for (view, data_type, data_count), members in subscriptions.items():
+        # Of copies: a sink may well detach its subscription while others are being told.
+        for (view, data_type, data_count), members in tuple(subscriptions.items()):
             encoded = None
-            for subscription in members:
+            for subscription in tuple(members):
                 if not flags & subscription.mask or (subscription.gates and not subscription.passes(flags, value)):
                     continue
                 if encoded is None:
@@ -69,19 +70,18 @@ class Publisher:
         """Add a subscriber; it is told of the present value at once, whatever its mask."""
         if self._subscriptions is None:
             self._subscriptions = {}
-        # Never changed in place: a sink may well detach its subscription while others are being told.
-        members = self._subscriptions.get(subscription.key, [])
-        self._subscriptions = {**self._subscriptions, subscription.key: [*members, subscription]}
+        self._subscriptions.setdefault(subscription.key, {})[subscription] = None
         for gate in subscription.gates:
             if isinstance(gate, Sync) and self._states:
                 gate.state = self._states.get(gate.name, gate.state)
 
     def detach(self, subscription: Subscription) -> None:
         """Remove a subscriber."""
-        subscriptions = dict(self._subscriptions or {})
-        members = [member for member in subscriptions.pop(subscription.key, []) if member is not subscription]
-        if members:
-            subscriptions[subscription.key] = members
+        subscriptions = self._subscriptions or {}
+        members = subscriptions.get(subscription.key, {})
+        members.pop(subscription, None)
+        if not members:
+            subscriptions.pop(subscription.key, None)
         self._subscriptions = subscriptions or None
 
     def pre_state_change(self, state: str, new_value: bool) -> None:
@@ -89,8 +89,8 @@ class Publisher:
         if self._states is None:
             self._states = {}
         self._states[state] = bool(new_value)
-        for (view, data_type, data_count), members in (self._subscriptions or {}).items():
-            for subscription in members:
+        for (view, data_type, data_count), members in tuple((self._subscriptions or {}).items()):
+            for subscription in tuple(members):
                 for gate in subscription.gates:
                     if isinstance(gate, Sync) and gate.name == state and gate.change(bool(new_value)):
                         subscription.sink.put(subscription, present(view, data_type, data_count))
