@@ -12,7 +12,37 @@ from .._layout import STRING
 from .base import MAX_TEXT, ChannelData
 from .conversion import cut, numbers_from_texts
 
-__all__ = ["ChannelEnum"]
+__all__ = ["ChannelEnum", "State"]
+
+
+class State(str):
+    """The name of a state, that also equals its number and can stand for it: ``[10, 20][state]``, ``int(state)``."""
+
+    __slots__ = ("number",)
+    number: int
+
+    def __new__(cls, name: str, number: int) -> State:
+        self = super().__new__(cls, name)
+        self.number = number
+        return self
+
+    def __int__(self) -> int:
+        return self.number
+
+    __index__ = __int__
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, int):
+            return self.number == other
+        return str.__eq__(self, other) and self.number == getattr(other, "number", self.number)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = str.__hash__
+
+    def __reduce__(self) -> tuple[type[State], tuple[str, int]]:
+        return type(self), (str(self), self.number)
 
 
 class ChannelEnum(ChannelData):
@@ -52,6 +82,8 @@ class ChannelEnum(ChannelData):
         strings = self._enum_strings
         if isinstance(value, bytes):
             value = value.decode(self.string_encoding or STR_ENC)
+        if isinstance(value, State) and value.number < len(strings) and strings[value.number] == str(value):
+            return value.number  # of states that have the same name, that one
         if isinstance(value, str):
             if value in strings:
                 return strings.index(value)
@@ -65,7 +97,7 @@ class ChannelEnum(ChannelData):
         raise CaprotoValueError(f"state {value!r} is none of {', '.join(map(repr, strings)) or '0..65535'}")
 
     async def verify_value(self, data: Any) -> Any:
-        """Return the name of a state, or its number if it has no name.
+        """Return the name of a state (a :class:`State`), or its number if it has no name.
 
         Raises
         ------
@@ -81,7 +113,8 @@ class ChannelEnum(ChannelData):
 
     def _named_state(self, state: Any) -> Any:
         number = self.get_raw_value(state)
-        return self._enum_strings[number] if number < len(self._enum_strings) else number
+        name = self._enum_strings[number] if number < len(self._enum_strings) else number
+        return State(name, number) if isinstance(name, str) else name
 
     async def write(self, *args: Any, flags: int = 0, **kwargs: Any) -> None:
         """Store a state, by name or number; see :meth:`ChannelData.write`."""

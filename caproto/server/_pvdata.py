@@ -18,6 +18,7 @@ from .._data import (
     ChannelShort,
     ChannelString,
 )
+from .._data.enum import State
 from .._enums import AccessRights, AlarmSeverity, AlarmStatus, ChannelType
 from .._errors import CaprotoError, CaprotoKeyError, CaprotoValueError, Forbidden, SkipWrite
 from ._access import DEFAULT, group_changed
@@ -382,36 +383,16 @@ class PvpropertyEnum(PvpropertyData[T_RecordFields], ChannelEnum):
         self._named(value)  # a state that does not exist is refused here, not by the first read
 
 
-class SwitchState(str):
-    """The name of a state that is off or on: it equals its name, and its number, and is false when off.
+class SwitchState(State):
+    """The name of a state that is off or on, that also is false when off.
 
     IOCs ask both ``if self.enabled.value:`` and ``if self.enabled.value == "On":``.
     """
 
-    __slots__ = ("number",)
-    number: int
-
-    def __new__(cls, name: str, number: int) -> SwitchState:
-        self = super().__new__(cls, name)
-        self.number = number
-        return self
+    __slots__ = ()
 
     def __bool__(self) -> bool:
         return bool(self.number)
-
-    def __int__(self) -> int:
-        return self.number
-
-    def __eq__(self, other: object) -> bool:
-        return self.number == other if isinstance(other, int) else str.__eq__(self, other)
-
-    def __ne__(self, other: object) -> bool:
-        return not self == other
-
-    __hash__ = str.__hash__
-
-    def __reduce__(self) -> tuple[type[SwitchState], tuple[str, int]]:
-        return SwitchState, (str(self), self.number)
 
 
 class PvpropertyBoolEnum(PvpropertyData[T_RecordFields], ChannelEnum):
@@ -423,9 +404,8 @@ class PvpropertyBoolEnum(PvpropertyData[T_RecordFields], ChannelEnum):
             self._named(self._value)
 
     def _named_state(self, state: Any) -> Any:
-        number = self.get_raw_value(state)
-        name = super()._named_state(state)
-        return SwitchState(name, number) if isinstance(name, str) else name
+        named = super()._named_state(state)
+        return SwitchState(named, named.number) if isinstance(named, State) else named
 
 
 class PvpropertyCharRO(PvpropertyReadOnlyData[T_RecordFields], ChannelChar):

@@ -168,3 +168,30 @@ def test_older_import_paths_lead_to_the_same_names() -> None:
     assert AsyncLibraryLayer is caproto.server.AsyncLibraryLayer
     with pytest.raises(ImportError):
         from caproto.server.server import nothing_of_the_kind  # type: ignore[attr-defined]  # noqa: F401
+
+
+def test_a_state_equals_its_name_and_its_number() -> None:
+    import copy
+    import json
+    import pickle
+
+    class Ioc(PVGroup):
+        mode = pvproperty(value="a", dtype=ChannelType.ENUM, enum_strings=["a", "b", "b"])
+
+    async def job() -> None:
+        group = Ioc(prefix="m:")
+        sink = watch(group.mode)
+        for number, name in ((0, "a"), (1, "b"), (2, "b")):
+            await group.mode.auth_write("host", "user", [number], ChannelType.ENUM, None)
+            state = group.mode.value
+            assert state == name and state == number and state != number + 1 and state in (name,) and state in (number,)
+            assert (int(state), [5, 6, 7][state], {name: 1}[state], repr(state)) == (number, 5 + number, 1, repr(name))
+            assert group.mode.raw_value == number and bool(state)
+            assert len(sink.told) == number  # another state of the same name is news as well
+            assert (json.dumps(state), pickle.loads(pickle.dumps(state)), copy.copy(state)) == (
+                f'"{name}"',
+                number,
+                number,
+            )
+
+    run(job())
