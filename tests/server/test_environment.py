@@ -23,6 +23,10 @@ from tests.server.conftest import Server
 pytestmark = [pytest.mark.interop, pytest.mark.parametrize("skin", ["asyncio", "trio"])]
 
 
+#: Seconds after which no answer is taken to be none.
+NO_ANSWER = 0.4
+
+
 @contextlib.contextmanager
 def serving(skin: str, port: int | None = None, **variables: str) -> Iterator[Server]:
     server = Server(skin, port, **variables)
@@ -33,12 +37,12 @@ def serving(skin: str, port: int | None = None, **variables: str) -> Iterator[Se
     assert (code, out) == (0, "bye\n"), err
 
 
-def found(port: int, host: str = "127.0.0.1", source: str = "127.0.0.1") -> int | None:
-    """The TCP port that a search is answered with; a source that is ignored waits for what answers never took."""
+def found(port: int, host: str = "127.0.0.1", source: str = "127.0.0.1", timeout: float = 10.0) -> int | None:
+    """The TCP port that a search is answered with, if it is."""
     asked = bytes(caproto.VersionRequest(0, 13)) + bytes(caproto.SearchRequest("double", 1, 13))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind((source, 0))
-        sock.settimeout(0.4)
+        sock.settimeout(timeout)
         try:
             sock.sendto(asked, (host, port))
             answer = sock.recv(1000)
@@ -84,7 +88,7 @@ def test_the_port_of_servers_goes_before_the_port_of_all(skin: str) -> None:
     port = free_port()
     with serving(skin, EPICS_CA_SERVER_PORT=str(free_port()), EPICS_CAS_SERVER_PORT=str(port)) as server:
         assert found(port) == port
-        assert found(int(server.environment["EPICS_CA_SERVER_PORT"])) is None
+        assert found(int(server.environment["EPICS_CA_SERVER_PORT"]), timeout=NO_ANSWER) is None
         with Talk(("127.0.0.1", port)) as talk:
             assert talk.read(talk.channel("double")).data[0] == 1.5
     with serving(skin, EPICS_CA_SERVER_PORT=str(port), EPICS_CAS_SERVER_PORT=""):
@@ -97,7 +101,7 @@ def test_only_the_interfaces_of_the_list_are_served(skin: str) -> None:
             assert found(server.port, host) == server.port
             with Talk((host, server.port)) as talk:
                 assert talk.read(talk.channel("double")).data[0] == 1.5
-        assert found(server.port) is None
+        assert found(server.port, timeout=NO_ANSWER) is None
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", server.port), 5)
 
@@ -121,7 +125,7 @@ def test_a_port_that_is_taken_on_one_interface_is_left_on_all(skin: str) -> None
 
 def test_hosts_of_the_list_are_ignored_in_searches(skin: str) -> None:
     with serving(skin, EPICS_CAS_IGNORE_ADDR_LIST="127.0.0.3:5 10.1.1.1") as server:
-        assert found(server.port, source="127.0.0.3") is None
+        assert found(server.port, source="127.0.0.3", timeout=NO_ANSWER) is None
         assert found(server.port, source="127.0.0.4") == server.port
 
 
@@ -140,7 +144,7 @@ def test_beacons_go_to_the_list_at_the_port_of_beacons_in_doubling_intervals(ski
     times = [moment for moment, _ in heard]
     for number, moment in enumerate(times[1:], 1):
         due = 0.02 * (2**number - 1)
-        assert due - 0.01 < moment - times[0] < due + 0.5  # a busy machine makes a beacon late, but not for good
+        assert due - 0.01 < moment - times[0] < due + 1.0  # a busy machine makes a beacon late, but not for good
 
 
 @pytest.mark.parametrize("variable", ["EPICS_CAS_BEACON_PERIOD", "EPICS_CA_BEACON_PERIOD"])

@@ -149,7 +149,7 @@ name = b"double\\0\\0"
 search = struct.pack(">HHHHII", 0, 0, 1, 13, 1, 0) + struct.pack(">HHHHII", 6, 8, 5, 13, 1, 1) + name
 with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-    sock.settimeout(1)
+    sock.settimeout(1.5)
     for address in ("10.77.%d.255", "10.77.%d.1"):
         sock.sendto(search, (address, {PORT}))
         try:
