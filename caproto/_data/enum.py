@@ -171,7 +171,8 @@ class ChannelEnum(ChannelData):
             return len(self._enum_strings)
         if name == "strs":
             encoding = self.string_encoding or STR_ENC
-            texts = (text if isinstance(text, bytes) else text.encode(encoding) for text in self._enum_strings)
+            names = self._enum_strings
+            texts = (name if isinstance(name, bytes) else cut(name, encoding, MAX_ENUM_STRING_SIZE) for name in names)
             return b"".join(text.ljust(MAX_ENUM_STRING_SIZE, b"\0") for text in texts)
         return super()._metadata_member(name)
 

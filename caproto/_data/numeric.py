@@ -6,11 +6,12 @@ import math
 from contextlib import suppress
 from typing import Any
 
+from .._constants import MAX_UNITS_SIZE, STR_ENC
 from .._enums import AlarmSeverity, AlarmStatus, ChannelType, SubscriptionType
 from .._errors import CaprotoConversionError, CaprotoValueError
 from .._layout import CTRL_LIMITS, DOUBLE, FLOAT, NATIVES
 from .base import ChannelData
-from .conversion import numbers_to, texts_of_numbers
+from .conversion import cut, numbers_to, texts_of_numbers
 
 __all__ = ["ChannelDouble", "ChannelFloat", "ChannelInteger", "ChannelNumeric", "ChannelShort"]
 
@@ -132,7 +133,7 @@ class ChannelNumeric(ChannelData):
 
     def _metadata_member(self, name: str) -> Any:
         if name == "units":
-            return self.units.encode(self.string_encoding or "latin-1", "replace")[:7]
+            return cut(self.units, self.string_encoding or STR_ENC, MAX_UNITS_SIZE - 1)
         found = self._metadata.get(name)
         return super()._metadata_member(name) if found is None else found
 

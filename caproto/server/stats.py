@@ -21,6 +21,7 @@ from .._version import __version__
 from ._group import PVGroup
 from ._pvproperty import pvproperty
 from ._subgroup import SubGroup
+from .autosave import autosaved
 
 __all__ = [
     "TRACEMALLOC_FILTERS", "BasicStatusHelper", "MemoryTracingHelper", "PeriodicStatusHelper", "StatusHelper",
@@ -175,7 +176,9 @@ class PeriodicStatusHelper(PVGroup):
     start_tod = pvproperty(value="", name="STARTTOD", read_only=True, record="stringin", max_length=100, doc="Start")
     time_of_day = pvproperty(value="", name="TOD", read_only=True, record="stringin", max_length=100, doc="Now")
     heartbeat = pvproperty(value=0, name="HEARTBEAT", read_only=True, record="calcout", doc="Counts seconds")
-    start_count = pvproperty(value=0, name="START_CNT", read_only=True, record="calcout", doc="Number of starts")
+    start_count = autosaved(
+        pvproperty(value=1, name="START_CNT", read_only=True, record="calcout", doc="Number of starts")
+    )
     ca_client_count = pvproperty(value=0, name="CA_CLNT_CNT", read_only=True, record="longin", doc="Clients")
     ca_connection_count = pvproperty(value=0, name="CA_CONN_CNT", read_only=True, record="longin", doc="Channels")
     record_count = pvproperty(value=0, name="RECORD_CNT", read_only=True, record="ai", doc="PVs")
@@ -197,6 +200,11 @@ class PeriodicStatusHelper(PVGroup):
     update_period = pvproperty(
         value=15.0, name="UPD_TIME", record="ao", units="s", lower_ctrl_limit=1, upper_ctrl_limit=60, doc="Period"
     )
+
+    @start_count.putter
+    async def start_count(self, instance: Any, value: Any) -> int:
+        """Only autosave writes it: how often the IOC was started before."""
+        return int(value) + 1
 
     @start_tod.startup
     async def start_tod(self, instance: Any, async_lib: Any) -> None:

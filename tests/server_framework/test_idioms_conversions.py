@@ -216,6 +216,13 @@ def test_text_is_not_cut_within_a_character() -> None:
     assert told(states, 0) == [("ä" * 13).encode()]
 
 
+def test_texts_of_metadata_are_cut_between_characters_and_never_fail() -> None:
+    data = ChannelDouble(value=1.0, units="µm·µs", string_encoding="utf-8")
+    assert data.read_from_dbr(ChannelType.CTRL_DOUBLE)[0].units == "µm·µ".encode()
+    states = ChannelEnum(value=0, enum_strings=["Ω", "off"])  # latin-1 has no such letter
+    assert states.read_from_dbr(ChannelType.CTRL_ENUM)[0].enum_strings[:2] == (b"?", b"off")
+
+
 def test_the_size_of_a_text_field_counts_its_end() -> None:
     from caproto._data.view import ViewKey
 

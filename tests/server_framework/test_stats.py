@@ -84,3 +84,21 @@ def test_source_files() -> None:
     assert get_source_file(Ioc) == get_source_file(Ioc(prefix="")) == get_source_file(start) == Path(__file__)
     with pytest.raises(TypeError):
         get_source_file(int)
+
+
+def test_starts_are_counted_if_they_are_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from caproto.server.autosave import AutosaveHelper
+
+    class Saved(PVGroup):
+        autosave = SubGroup(AutosaveHelper)
+        status = SubGroup(StatusHelper, prefix="stat:")
+
+    async def job(expected: int) -> None:
+        group = Saved(prefix="p:")
+        await group.autosave.restore_from_file(group.autosave.filename)
+        assert group.status.periodic.start_count.value == expected
+        await group.autosave.save()
+
+    monkeypatch.chdir(tmp_path)
+    for start in (1, 2, 3):
+        asyncio.run(job(start))
