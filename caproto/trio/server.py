@@ -95,11 +95,16 @@ class TrioAsyncLayer(AsyncLibraryLayer):
         return await trio.to_thread.run_sync(function, *arguments)
 
 
+#: What sending raises when the client is gone.
+_GONE = (OSError, trio.ClosedResourceError)
+
+
 class VirtualCircuit:
     """One connection: a task that reads, and one that writes."""
 
     def __init__(self, context: Context, stream: trio.SocketStream, address: Any) -> None:
         self.stream = stream
+        self._unsent = memoryview(b"")
         self._awake = trio.Event()
         self._room = trio.Event()
         self.circuit = context.engine.connect(address, self._wake, trio.current_time())
@@ -115,9 +120,23 @@ class VirtualCircuit:
                 await self._read()
                 nursery.cancel_scope.cancel()
         finally:
+            with trio.move_on_after(1, shield=True), contextlib.suppress(*_GONE):
+                await self._answer_the_last()
             self.circuit.disconnected()
-            with trio.CancelScope(shield=True, deadline=trio.current_time() + 1):
+            with trio.move_on_after(1, shield=True):
                 await self.stream.aclose()
+
+    async def _answer_the_last(self) -> None:
+        """Send what was answered when the server was stopped."""
+        await self._send(self._unsent)
+        while (piece := self.circuit.output.take()) is not None:
+            await self._send(piece)
+
+    async def _send(self, piece: Any) -> None:
+        # Unlike `send_all` this knows how much was sent when it is cancelled.
+        self._unsent = memoryview(piece)
+        while self._unsent:
+            self._unsent = self._unsent[await self.stream.socket.send(self._unsent) :]
 
     async def _read(self) -> None:
         circuit, sock = self.circuit, self.stream.socket
@@ -146,8 +165,8 @@ class VirtualCircuit:
                 self._room.set()
             if piece is not None:
                 try:
-                    await self.stream.send_all(piece)
-                except (trio.BrokenResourceError, trio.ClosedResourceError):
+                    await self._send(piece)
+                except _GONE:
                     break
             elif circuit.closing:
                 break
