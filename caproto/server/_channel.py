@@ -37,9 +37,14 @@ class Channel:
     subscriptions : list of Subscription
     jobs : deque
         Requests that wait for hooks, the one in progress first.
+    putting : bool
+        The one in progress is a put that takes its time.
+    aside : deque
+        Requests that passed it and wait for hooks of their own.
     """
 
-    __slots__ = ("_read_hooks", "_write_hooks", "cache", "cid", "jobs", "rights", "sid", "subscriptions", "target")
+    __slots__ = ("_read_hooks", "_write_hooks", "aside", "cache", "cid", "jobs", "putting", "rights", "sid",
+                 "subscriptions", "target")  # fmt: skip
 
     def __init__(self, sid: int, cid: int, target: Target, rights: int) -> None:
         self.sid = sid
@@ -49,6 +54,8 @@ class Channel:
         self.cache = NOTHING
         self.subscriptions: list[Subscription] | tuple[()] = ()
         self.jobs: deque[Any] | tuple[()] = ()
+        self.aside: deque[Any] | tuple[()] = ()
+        self.putting = False
         self._read_hooks: bool | None = None
         self._write_hooks: bool | None = None
 

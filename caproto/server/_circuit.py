@@ -11,6 +11,7 @@ import logging
 import struct
 from collections import deque
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from .. import _commands as ca
@@ -26,6 +27,7 @@ from .._status import CAStatus
 from .._wire import codec
 from . import _requests
 from ._channel import NOTHING, Channel
+from ._noticed import Noticed
 from ._output import Output
 
 if TYPE_CHECKING:
@@ -295,8 +297,10 @@ class ServerCircuit:
             self.output.discard(subscription)
         self.subscriptions -= len(channel.subscriptions)
         channel.subscriptions = ()
-        self.jobs -= len(channel.jobs)
-        channel.jobs = ()
+        for jobs in (channel.jobs, channel.aside):
+            if jobs:
+                self.jobs -= len(jobs)
+                jobs.clear()
 
     def clear_channel(self, channel: Channel, frame: Any) -> None:
         """Answer CLEAR_CHANNEL."""
@@ -339,33 +343,73 @@ class ServerCircuit:
             self._refuse(frame, _UNKNOWN_CID, CAStatus.ECA_INTERNAL, text)
             return
         at_once, waits = _REQUESTS[frame.__class__]
-        if not channel.jobs and not (waits is not None and waits(channel)):
+        aside = channel.putting and frame.__class__ not in _PUTS
+        jobs = channel.aside if aside else channel.jobs
+        if jobs:
+            self.jobs += 1
+            jobs.append(frame)
+        elif waits is not None and waits(channel):
+            self.jobs += 1
+            jobs = deque([frame])
+            if aside:
+                channel.aside = jobs
+            else:
+                channel.jobs = jobs
+                channel.cache = NOTHING
+            self.engine.spawn(self._work(channel, jobs))
+        else:
             at_once(self, channel, frame)
-            return
-        self.jobs += 1
-        if channel.jobs:
-            channel.jobs.append(frame)
-            return
-        channel.jobs = deque([frame])
-        channel.cache = NOTHING
-        self.engine.spawn(self._work(channel))
 
-    async def _work(self, channel: Channel) -> None:
-        """Serve the requests of a channel one after the other, in the order in which they came."""
-        while channel.jobs:
-            frame = channel.jobs[0]
-            hooked = _HOOKED.get(frame.__class__)
-            if hooked is not None and not self.lost:
-                await hooked(self, channel, frame)
-            elif not self.lost:
-                _REQUESTS[frame.__class__][0](self, channel, frame)
-            if channel.jobs:  # a channel that was cleared has none any more
-                channel.jobs.popleft()
-                self.jobs -= 1
+    async def _work(self, channel: Channel, jobs: deque[Any]) -> None:
+        """Serve requests for a channel one after the other, in the order in which they came."""
+        try:
+            while jobs:
+                frame = jobs[0]
+                hooked = _HOOKED.get(frame.__class__)
+                if hooked is not None and not self.lost:
+                    work = hooked(self, channel, frame)
+                    if frame.__class__ in _PUTS:
+                        await Noticed(work, partial(self._put_waits, channel, jobs))
+                        channel.putting = False
+                    else:
+                        await work
+                elif not self.lost:
+                    _REQUESTS[frame.__class__][0](self, channel, frame)
+                if jobs:  # a channel that was cleared has none any more
+                    jobs.popleft()
+                    self.jobs -= 1
+        except BaseException:  # cancelled: by a server that ends, or by a hook that says so itself
+            self._give_up(channel, jobs)
+            raise
         channel.settle()
         if self.waiting and not self.lost:
             self.resume()
             self.output.wake()
+
+    def _put_waits(self, channel: Channel, jobs: deque[Any]) -> None:
+        """Let everything but puts pass a put that takes its time, as rsrv does: a motor moves for minutes."""
+        channel.putting = True
+        if not jobs:
+            return  # the channel was cleared
+        under_way, *behind = jobs
+        passing = [frame for frame in behind if frame.__class__ not in _PUTS]
+        if not passing:
+            return
+        jobs.clear()
+        jobs.extend([under_way, *(frame for frame in behind if frame.__class__ in _PUTS)])
+        self.jobs -= len(passing)
+        for frame in passing:
+            if channel.sid in self.channels:
+                self._request(frame)
+
+    def _give_up(self, channel: Channel, jobs: deque[Any]) -> None:
+        """Answer what nobody is going to do."""
+        channel.putting = False
+        left = list(jobs)
+        jobs.clear()
+        self.jobs -= len(left)
+        for frame in left if not self.lost else ():
+            _REFUSALS.get(frame.__class__, _REQUESTS[frame.__class__][0])(self, channel, frame)
 
     def reply(self, encoded: Encoded, ioid: int) -> None:
         """Answer READ_NOTIFY."""
@@ -451,6 +495,14 @@ _REQUESTS: dict[type, tuple[AtOnce, Callable[[Channel], bool] | None]] = {
     ca.EventAddRequest: (_requests.subscribe, Channel.read_waits),
     ca.EventCancelRequest: (_requests.cancel, None),
     ca.ClearChannelRequest: (ServerCircuit.clear_channel, None),
+}
+_PUTS = (ca.WriteRequest, ca.WriteNotifyRequest)
+#: How a request with a hook is refused that was cancelled.
+_REFUSALS: dict[type, AtOnce] = {
+    ca.ReadNotifyRequest: _requests.refuse_read_notify,
+    ca.ReadRequest: _requests.refuse_read,
+    ca.WriteRequest: _requests.refuse_write,
+    ca.WriteNotifyRequest: _requests.refuse_write_notify,
 }
 #: The same with hooks.
 _HOOKED: dict[type, Callable[[ServerCircuit, Channel, Any], Coroutine[Any, Any, None]]] = {

@@ -80,6 +80,17 @@ async def _run_read(
     return None, CAStatus.ECA_GETFAIL
 
 
+def refuse_read_notify(circuit: ServerCircuit, channel: Channel, frame: Any) -> None:
+    """READ_NOTIFY that was cancelled."""
+    encoded = circuit.failed(channel, frame._data_type, frame._data_count, CAStatus.ECA_GETFAIL)
+    circuit.reply(encoded, frame._parameter2)
+
+
+def refuse_read(circuit: ServerCircuit, channel: Channel, frame: Any) -> None:
+    """READ that was cancelled."""
+    circuit.refuse(channel, frame, CAStatus.ECA_GETFAIL, "cannot be read")
+
+
 def read(circuit: ServerCircuit, channel: Channel, frame: Any) -> None:
     """READ, the obsolete form (section 3.14)."""
     data_type, count = frame._data_type, frame._data_count
@@ -174,7 +185,19 @@ def write_notify(circuit: ServerCircuit, channel: Channel, frame: Any) -> None:
 
 async def hooked_write_notify(circuit: ServerCircuit, channel: Channel, frame: Any) -> None:
     """WRITE_NOTIFY of a PV with a putter."""
-    _confirm(circuit, frame, await _put(circuit, channel, frame))
+    status = await _put(circuit, channel, frame)
+    if channel.sid in circuit.channels:  # it may have been cleared meanwhile
+        _confirm(circuit, frame, status)
+
+
+def refuse_write(circuit: ServerCircuit, channel: Channel, frame: Any) -> None:
+    """WRITE that was cancelled."""
+    _written(circuit, channel, frame, CAStatus.ECA_PUTFAIL)
+
+
+def refuse_write_notify(circuit: ServerCircuit, channel: Channel, frame: Any) -> None:
+    """WRITE_NOTIFY that was cancelled."""
+    _confirm(circuit, frame, CAStatus.ECA_PUTFAIL)
 
 
 def _confirm(circuit: ServerCircuit, frame: Any, status: CAStatus) -> None:

@@ -466,7 +466,8 @@ def test_hooks_keep_the_order_of_their_channel_and_hold_up_nobody_else(client: C
     for _ in range(10):
         loop.step()
         order += [answer.ioid for answer in client.answers()]
-    assert order == [1, 2, 3] and not loop.coroutines and client.circuit.jobs == 0
+    assert [ioid for ioid in order if ioid != 2] == [1, 3] and order.count(2) == 1  # reads need not wait for puts
+    assert not loop.coroutines and client.circuit.jobs == 0
 
 
 def test_hooks_that_fail_fail_their_own_request(client: Client, loop: Loop, pvdb: Any, caplog: Any) -> None:
