@@ -47,7 +47,7 @@ class ChannelAlarm:
         string_encoding: str | None = STR_ENC,
     ) -> None:
         # Mostly one; a WeakSet for each of many PVs would be most of their memory.
-        self._references: tuple[weakref.ref[ChannelData], ...] = ()
+        self._references: dict[int, weakref.ref[ChannelData]] = {}
         self.string_encoding = string_encoding
         self._status = _STATUSES.get(status, status)
         self._severity = _SEVERITIES.get(severity, severity)
@@ -57,17 +57,20 @@ class ChannelAlarm:
 
     def connect(self, channel_data: ChannelData) -> None:
         """Add a channel to those that share this alarm; it is not kept alive."""
-        self.disconnect(channel_data)
-        self._references += (weakref.ref(channel_data),)
+        self._references[id(channel_data)] = weakref.ref(channel_data)
 
     def disconnect(self, channel_data: ChannelData) -> None:
         """Remove a channel from those that share this alarm."""
-        self._references = tuple(ref for ref in self._references if ref() not in (None, channel_data))
+        self._references.pop(id(channel_data), None)
 
     @property
     def _channels(self) -> list[ChannelData]:
         """The channels that share this alarm and still exist."""
-        return [channel for channel in (reference() for reference in self._references) if channel is not None]
+        found = [(key, reference()) for key, reference in self._references.items()]
+        for key, channel in found:
+            if channel is None:
+                del self._references[key]
+        return [channel for _, channel in found if channel is not None]
 
     @property
     def status(self) -> int:

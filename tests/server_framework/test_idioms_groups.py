@@ -140,3 +140,19 @@ def test_pairs_take_hooks_for_either_half() -> None:
     run(group.a.setpoint.write(3.0))
     run(group.b.readback.read(group.b.readback.data_type))
     assert {name: pv.value for name, pv in group.pvdb.items()} == {"p:A_SP": 3.0, "p:A": 1.5, "p:b_SP": 1, "p:b": 5}
+
+
+def test_an_alarm_forgets_pvs_that_are_gone() -> None:
+    import gc
+
+    from caproto import ChannelAlarm, ChannelDouble
+
+    alarm = ChannelAlarm()
+    kept = ChannelDouble(value=1.0, alarm=alarm)
+    for _ in range(3):
+        ChannelDouble(value=1.0, alarm=alarm)
+    gc.collect()
+    run(alarm.write(severity=2, status=3))
+    assert alarm._channels == [kept] and len(alarm._references) == 1 and kept.severity == 2
+    kept.alarm = ChannelAlarm()
+    assert not alarm._channels
