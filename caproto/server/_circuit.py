@@ -43,6 +43,8 @@ logger = logging.getLogger("caproto.server")
 UNTRUSTED_PAYLOAD = 128 * 1024 * 1024
 #: Requests of one client that may wait for hooks.
 MAX_JOBS = 1000
+#: Seconds of a hook after which other clients have their turn before the next one runs.
+LONG = 0.001
 #: Channels and subscriptions of one client; who wants more is no client, but eats memory.
 MAX_OBJECTS = 1_000_000
 LAST_COMMAND = 27
@@ -362,17 +364,21 @@ class ServerCircuit:
 
     async def _work(self, channel: Channel, jobs: deque[Any]) -> None:
         """Serve requests for a channel one after the other, in the order in which they came."""
+        clock, pause = self.engine.clock, self.engine.pause
         try:
             while jobs:
                 frame = jobs[0]
                 hooked = _HOOKED.get(frame.__class__)
                 if hooked is not None and not self.lost:
+                    started = clock()
                     work = hooked(self, channel, frame)
                     if frame.__class__ in _PUTS:
                         await Noticed(work, partial(self._put_waits, channel, jobs))
                         channel.putting = False
                     else:
                         await work
+                    if pause is not None and len(jobs) > 1 and clock() - started > LONG:
+                        await pause(0)
                 elif not self.lost:
                     _REQUESTS[frame.__class__][0](self, channel, frame)
                 if jobs:  # a channel that was cleared has none any more

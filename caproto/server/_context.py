@@ -147,6 +147,8 @@ class ContextBase:
             beacon_period=chosen.beacon_period,
             ignore=chosen.ignore,
             access=self.access,
+            clock=self.now,
+            pause=self.async_layer.sleep,
         )
         self.async_layer.server = self.engine
         try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .. import _commands as ca
@@ -55,6 +55,10 @@ class ServerEngine:
         requests are taken.
     access : AccessSecurity, optional
         Rules that limit what clients may do.
+    clock : callable, optional
+        Returns the time in seconds; by default it stands still.
+    pause : callable, optional
+        ``await pause(0)`` lets others have their turn behind a hook that took long without waiting.
 
     Attributes
     ----------
@@ -71,10 +75,14 @@ class ServerEngine:
         ignore: Iterable[str] = (),
         budget: int = BUDGET,
         access: AccessSecurity | None = None,
+        clock: Callable[[], float] = float,
+        pause: Callable[[float], Awaitable[Any]] | None = None,
     ) -> None:
         self.pvdb = pvdb
         self.port = port
         self.spawn = spawn
+        self.clock = clock
+        self.pause = pause
         self.ignore = frozenset(ignore)
         self.budget = budget
         self.access = access
