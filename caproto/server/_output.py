@@ -41,8 +41,6 @@ class Output:
 
     def __init__(self, budget: int, wake: Callable[[], None]) -> None:
         self.budget = budget
-        #: Bytes of one large value that are handed over at a time; a skin that does not copy the rest may take all.
-        self.slice = CHUNK
         self.wake = wake
         self.size = 0
         self.merged = 0
@@ -103,8 +101,8 @@ class Output:
     def take(self) -> Any:
         """Return the next bytes to send, a few hundred kilobytes at most; None if there are none."""
         if self._large is not None:
-            piece = self._large[: self.slice]
-            self._large = self._large[self.slice :] if len(self._large) > self.slice else None
+            piece = self._large[:CHUNK]
+            self._large = self._large[CHUNK:] if len(self._large) > CHUNK else None
             return self._sent(piece)
         parts = self.parts
         if not parts:
