@@ -147,9 +147,15 @@ def test_large_images_change() -> None:
 def test_a_motor_moves(tmp_path: Path) -> None:
     body = """
 there = asyncio.Event()
-positions = []
-subscription = camonitor("sim:mtr3.RBV", positions.append, all_updates=True)
-done = camonitor("sim:mtr3.DMOV", lambda value: there.set() if value and positions[-1] == 1.5 else None)
+positions, ended = [], []
+
+def update(seen, value):  # in whichever order the two tell it
+    seen.append(value)
+    if positions[-1:] == [1.5] and ended[-1:] == [1]:
+        there.set()
+
+subscription = camonitor("sim:mtr3.RBV", lambda value: update(positions, value), all_updates=True)
+done = camonitor("sim:mtr3.DMOV", lambda value: update(ended, value), all_updates=True)
 await caput("sim:mtr3.VELO", 5.0, wait=True)
 await caput("sim:mtr3", 1.5, wait=True)
 await asyncio.wait_for(there.wait(), 20)
