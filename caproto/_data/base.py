@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterable, Mapping
+import weakref
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any, ClassVar
 
 from .._constants import MAX_SUBSCRIPTION_BACKLOG, STR_ENC
@@ -50,6 +51,7 @@ class ChannelData(Publisher):
     _record_class: Any = None
     # Made when somebody looks: most of many channels are never looked at.
     _views: dict[ViewKey, View] | None = None
+    _passing_views: weakref.WeakValueDictionary[ViewKey, View] | None = None
     _alarm: ChannelAlarm | None = None
     # What most of many channels have; only another value takes memory of its own.
     string_encoding: str | None = STR_ENC
@@ -279,9 +281,12 @@ class ChannelData(Publisher):
 
     def view(self, key: ViewKey = ViewKey()) -> View:  # noqa: B008 - a tuple cannot be changed
         """Return the data as clients see them; the same one for the same key as long as anybody keeps it."""
-        views = self._views
+        views: MutableMapping[ViewKey, View] | None = self._views if key.lasting else self._passing_views
         if views is None:
-            views = self._views = {}
+            if key.lasting:
+                views = self._views = {}
+            else:
+                views = self._passing_views = weakref.WeakValueDictionary()
         view = views.get(key)
         if view is None:
             view = views[key] = View(self, key)

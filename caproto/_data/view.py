@@ -28,8 +28,8 @@ _HEADER = struct.Struct(">HHHHI")
 _LARGE = struct.Struct(">II")
 _PREFIXES = tuple(struct.Struct(layout.prefix_format) for layout in LAYOUTS)
 _MEMBERS = tuple(tuple(member.name for member in layout.members) for layout in LAYOUTS)
-#: Values kept encoded by one view; clients use one or two.
-CACHED = 8
+#: Values kept encoded by one view, and how many of these are large; clients use one or two.
+CACHED, LARGE_CACHED = 8, 2
 #: Digits of a time stamp as text, where the PV has no precision of its own.
 DIGITS = 3
 #: Bytes that may always be asked for, however short the value is.
@@ -74,6 +74,14 @@ class ViewKey(NamedTuple):
     now: bool = False
     stamp: Stamp | None = None
 
+    @property
+    def lasting(self) -> bool:
+        """Whether the view lives as long as its data and keeps what it encodes.
+
+        Clients make up filters without end, so that views through them are gone with their last channel.
+        """
+        return self.arr is None and self.stamp is None and not self.now
+
 
 def header(command: int, size: int, data_type: int, count: int, first: int) -> tuple[bytes, bytes]:
     """Return what stands in front of and behind the second parameter of a header (section 2)."""
@@ -93,10 +101,10 @@ class View:
     Attributes
     ----------
     cache : dict
-        :class:`Encoded` by ``data_count << 6 | data_type``; empty after every change.
+        :class:`Encoded` by ``data_count << 6 | data_type``; empty after every change, always if not `key.lasting`.
     """
 
-    __slots__ = ("cache", "data", "key")
+    __slots__ = ("__weakref__", "cache", "data", "key")
 
     def __init__(self, data: ChannelData, key: ViewKey) -> None:
         self.data = data
@@ -139,7 +147,9 @@ class View:
         found = self.cache.get(key)
         if found is None:
             found = self.encode(data_type, count, *self.content(data_type, count))
-            if len(self.cache) < CACHED and not self.key.now:
+            if self.key.lasting:
+                if len(self.cache) >= (CACHED if found.size <= SMALL else LARGE_CACHED):
+                    self.cache.clear()
                 self.cache[key] = found
         return found
 

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import tracemalloc
+from array import array as array_of
 from typing import Any
 
 import pytest
 
+import caproto._commands as ca
 from caproto import CaprotoValueError
+from caproto._data import ChannelDouble
 from caproto._data.stamp import Stamp
-from caproto._data.view import ViewKey
+from caproto._data.view import View, ViewKey
 from caproto._filters import ArrayFilter
 from caproto.server import PVGroup, pvproperty
+from caproto.server._engine import ServerEngine
 from caproto.server._filters import server_filters
+from tests.server.talk import Client, Loop
 
 VALUE = 1
 
@@ -85,3 +92,42 @@ def test_texts_of_a_time_stamp() -> None:
     assert Stamp("iso").elements_as(6, (1164428609, 0), 3) == [2026.0]
     with pytest.raises(CaprotoValueError):
         Stamp("iso").elements_as(4, (1164428609, 0), 3)
+
+
+def client_of_a_large_array() -> tuple[Client, ChannelDouble]:
+    data = ChannelDouble(value=array_of("d", range(1, 10_001)), max_length=10_000)
+    return Client(ServerEngine({"large": data}, port=5555, spawn=Loop().spawn)), data
+
+
+def read(client: Client, sid: int, count: int = 0) -> Any:
+    (reply,) = client.ask(ca.ReadNotifyRequest(6, count, sid, 1))
+    return reply.data
+
+
+def test_names_that_clients_make_up_leave_nothing_behind() -> None:
+    """Of 200 filters on 80 kB nothing is kept that was encoded, nor a view whose channels are gone."""
+    client, data = client_of_a_large_array()
+
+    def views() -> int:
+        return sum(isinstance(each, View) and each.data is data for each in gc.get_objects())
+
+    read(client, client.create("large"))
+    tracemalloc.start()
+    try:
+        sids = [client.create(f"large.[{number}:9000]") for number in range(200)]
+        assert all(read(client, sid)[-1] == 9001 for sid in sids)
+        assert views() == 201
+        assert tracemalloc.get_traced_memory()[0] < 2_000_000
+    finally:
+        tracemalloc.stop()
+    for sid in sids:
+        client.ask(ca.ClearChannelRequest(sid, 1))
+    assert views() == 1
+
+
+def test_two_encodings_of_a_large_value_are_kept() -> None:
+    client, data = client_of_a_large_array()
+    sid = client.create("large")
+    for count in range(9_000, 9_020):
+        assert len(read(client, sid, count)) == count
+        assert len(data.view().cache) <= 2
