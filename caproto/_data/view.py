@@ -13,7 +13,8 @@ from .._convert import encode_values
 from .._enums import ChannelType
 from .._errors import CaprotoConversionError
 from .._filters import ArrayFilter, apply_arr_filter
-from .._layout import CHAR, EPICS_EPOCH_SECONDS, INT, LAYOUTS, LONG, NATIVES
+from .._layout import CHAR, DOUBLE, EPICS_EPOCH_SECONDS, FLOAT, INT, LAYOUTS, NATIVES
+from .conversion import numbers_to
 from .stamp import Stamp
 
 if TYPE_CHECKING:
@@ -219,7 +220,16 @@ def prefix_of(data: ChannelData, data_type: int, stamp: tuple[int, int]) -> byte
 
 def _member(data: ChannelData, name: str, native: int) -> Any:
     value = data._metadata_member(name)
-    if name.endswith("_limit") and native in (INT, CHAR, LONG):
-        low, high = NATIVES[native].low, NATIVES[native].high
-        return int(min(max(value, low), high)) if value == value else 0
-    return value
+    if name.endswith("_limit"):
+        return _within(native, value)
+    return _within(INT, value) if name == "precision" else value
+
+
+def _within(native: int, value: Any) -> Any:
+    """A number as the nearest one of a native type."""
+    if native == FLOAT:
+        return numbers_to(FLOAT, (value,))[0]
+    if native == DOUBLE:
+        return value
+    low, high = NATIVES[native].low, NATIVES[native].high
+    return int(min(max(value, low), high)) if value == value else 0

@@ -393,3 +393,20 @@ def test_arrays_of_numpy() -> None:
     encoded = large.view().encoded(6, 0)
     assert encoded.reply[2:4] == b"\xff\xff" and encoded.size == 24 + 560000
     assert struct.unpack(">II", bytes(encoded.rest[:8])) == (560000, 70000)
+
+
+@pytest.mark.parametrize("data_type", [ChannelType.CTRL_INT, ChannelType.CTRL_FLOAT, ChannelType.CTRL_LONG])
+@pytest.mark.parametrize("limit", [1e300, -1e300, math.inf, math.nan])
+def test_limits_that_a_type_cannot_hold_are_told_as_the_nearest_one(data_type: ChannelType, limit: float) -> None:
+    data = ChannelDouble(value=1.0, upper_disp_limit=limit, precision=40000)
+    metadata, _ = data.read_from_dbr(data_type)
+    largest = {ChannelType.CTRL_INT: 0x7FFF, ChannelType.CTRL_LONG: 0x7FFFFFFF}.get(data_type, 3.4028234663852886e38)
+    if math.isnan(limit):
+        assert metadata.upper_disp_limit == 0 or math.isnan(metadata.upper_disp_limit)
+    elif data_type is ChannelType.CTRL_FLOAT and math.isinf(limit):
+        assert metadata.upper_disp_limit == math.inf
+    else:
+        assert abs(metadata.upper_disp_limit) in (largest, largest + 1)
+        assert (metadata.upper_disp_limit < 0) is (limit < 0)
+    if data_type is ChannelType.CTRL_FLOAT:
+        assert metadata.precision == 0x7FFF
