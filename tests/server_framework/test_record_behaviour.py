@@ -199,3 +199,18 @@ def test_a_record_class_with_hooks() -> None:
         await instance.field_inst.extra.write(-value)
 
     run(job())
+
+
+def test_a_field_that_cannot_hold_the_value_of_its_pv_is_left_as_it_is() -> None:
+    class Mixed(PVGroup):
+        real = pvproperty(value=float("nan"), record="longin")
+
+    async def job() -> None:
+        pv = Mixed(prefix="").real
+        assert fields_of(pv, "MLST") == [0]
+        await pv.write(2.0)
+        assert fields_of(pv, "MLST") == [2]
+        await pv.write(float("inf"))
+        assert fields_of(pv, "VAL", "MLST") == [float("inf"), 2]
+
+    run(job())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 from ..._constants import MAX_ENUM_STATES
 from ..._enums import ChannelType
-from ..._errors import CaprotoAttributeError, CaprotoValueError
+from ..._errors import CaprotoAttributeError, CaprotoRuntimeError, CaprotoValueError
 from .._group import PVGroup
 from .._pvdata import PvpropertyChar, PvpropertyData, PvpropertyEnum, PvpropertyReadOnlyData
 from .._pvproperty import pvproperty
@@ -283,9 +284,10 @@ class RecordFieldGroup(PVGroup, metaclass=_FieldAttributes):
         hooks = {kind: hook for (field, kind), hook in self.parent.pvspec.fields or () if field == name}
         spec = prop.pvspec._replace(**hooks)
         start = behaviour.initial(self.parent, cls, name)
-        if start is not None:
-            spec = spec._replace(value=start)
-        field = spec.create(self)
+        try:
+            field = (spec if start is None else spec._replace(value=start)).create(self)
+        except CaprotoRuntimeError:  # the PV has another type than such records, and a value that the field cannot have
+            field = spec.create(self)
         field.alarm = self.parent.alarm
         field._asg = self.parent.asg
         if "asl" not in (spec.cls_kwargs or {}):
@@ -382,7 +384,8 @@ class RecordFieldGroup(PVGroup, metaclass=_FieldAttributes):
             if isinstance(value, int) and 0 <= value < len(strings):
                 value = strings[value]
             if value is not None and field.value != value:
-                await field.write(value, verify_value=False, update_fields=False)
+                with suppress(CaprotoValueError):  # as in `make`
+                    await field.write(value, verify_value=False, update_fields=False)
 
     async def begin_scan(self, period: float) -> None:
         """Take the period of a scan hook as that of the record, until SCAN is changed."""
