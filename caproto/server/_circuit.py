@@ -174,7 +174,10 @@ class ServerCircuit:
             if not self.greeted and cls is not ca.VersionRequest:
                 self._not_greeted(frame)
                 return
-            handlers.get(cls, unknown)(frame)
+            try:
+                handlers.get(cls, unknown)(frame)
+            except Exception:  # noqa: BLE001 - such as that of a `check_access` of the user: others are served
+                self._broken(frame)
             if self.closing:
                 return
             if output.size > budget or self.jobs >= MAX_JOBS:
@@ -215,6 +218,12 @@ class ServerCircuit:
 
     def _refuse(self, frame: Any, cid: int, status: CAStatus, text: str) -> None:
         self.output.send(bytes(ca.ErrorResponse(frame, cid, status, text)))
+
+    def _broken(self, frame: Any) -> None:
+        """Answer a request that came upon a mistake in the IOC, or in this package."""
+        logger.exception("serving %s:%d: %s failed", *self.address[:2], type(frame).__name__)
+        if not self.lost:
+            self._refuse(frame, _UNKNOWN_CID, CAStatus.ECA_INTERNAL, "the server made a mistake, its log says more")
 
     def _unknown(self, frame: Any) -> None:
         text = f"invalid request code {frame._command}"
@@ -369,21 +378,26 @@ class ServerCircuit:
             while jobs:
                 frame = jobs[0]
                 hooked = _HOOKED.get(frame.__class__)
-                if hooked is not None and not self.lost:
-                    started = clock()
-                    work = hooked(self, channel, frame)
-                    if frame.__class__ in _PUTS:
-                        await Noticed(work, partial(self._put_waits, channel, jobs))
-                        channel.putting = False
-                    else:
-                        await work
-                    if pause is not None and len(jobs) > 1 and clock() - started > LONG:
-                        await pause(0)
-                elif not self.lost:
-                    _REQUESTS[frame.__class__][0](self, channel, frame)
+                started = clock()
+                try:
+                    if hooked is not None and not self.lost:
+                        work = hooked(self, channel, frame)
+                        if frame.__class__ in _PUTS:
+                            await Noticed(work, partial(self._put_waits, channel, jobs))
+                            channel.putting = False
+                        else:
+                            await work
+                    elif not self.lost:
+                        _REQUESTS[frame.__class__][0](self, channel, frame)
+                except Exception:  # noqa: BLE001 - as in `_serve`
+                    channel.putting = channel.putting and frame.__class__ not in _PUTS
+                    self._broken(frame)
                 if jobs:  # a channel that was cleared has none any more
                     jobs.popleft()
                     self.jobs -= 1
+                # Behind its end: a request that was answered is none of those that are given up.
+                if jobs and pause is not None and clock() - started > LONG:
+                    await pause(0)
         except BaseException:  # cancelled: by a server that ends, or by a hook that says so itself
             self._give_up(channel, jobs)
             raise
@@ -410,7 +424,8 @@ class ServerCircuit:
 
     def _give_up(self, channel: Channel, jobs: deque[Any]) -> None:
         """Answer what nobody is going to do."""
-        channel.putting = False
+        if jobs is channel.jobs:
+            channel.putting = False
         left = list(jobs)
         jobs.clear()
         self.jobs -= len(left)

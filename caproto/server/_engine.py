@@ -115,7 +115,7 @@ class ServerEngine:
                 break  # as servers of EPICS Base do
             elif version is not None and version.version < 4:
                 return []
-            elif knows(self.pvdb, command.name):
+            elif self._knows(command.name):
                 found.append(command.cid)
         prefix = b""
         if version is not None and version.version >= 11:
@@ -127,9 +127,16 @@ class ServerEngine:
         room = max(1, (DATAGRAM - len(prefix)) // len(answers[0]))
         return [prefix + b"".join(answers[at : at + room]) for at in range(0, len(answers), room)]
 
+    def _knows(self, name: str) -> bool:
+        try:
+            return knows(self.pvdb, name)
+        except Exception:  # a `pvdb` may be a mapping of the user that makes PVs as they are asked for
+            logger.exception("looking for %s failed", name)
+            return False
+
     def search(self, command: Any) -> bytes:
         """Return the answer to a search on a circuit; empty if there is none."""
-        if knows(self.pvdb, command.name):
+        if self._knows(command.name):
             return bytes(ca.SearchResponse(self.port, None, command.cid, None))
         return bytes(ca.NotFoundResponse(command.version, command.cid)) if command.reply == DO_REPLY else b""
 
