@@ -297,3 +297,39 @@ def test_clients_see_what_they_see_of_a_real_record(skin: str, real: dict[str, A
     assert real["pini"] == [0, 2, 3]
     for name, seen in real.items():
         assert ours[name] == seen, name
+
+
+def test_a_record_that_ends_the_scan_of_another_leaves_nothing_to_wait_for() -> None:
+    rounds = 0
+
+    class Pair(PVGroup):
+        ending = pvproperty(value=0.0, record="ao")
+        other = pvproperty(value=0.0, record="ao")
+
+        @ending.putter
+        async def ending(self, instance: Any, value: Any) -> Any:
+            if not value:
+                await self.other.get_field("SCAN").write("Passive")
+            return value + 1
+
+    class Counted(Layer.Event):  # type: ignore[misc, name-defined]
+        async def wait(self, timeout: float | None = None) -> bool:
+            nonlocal rounds
+            rounds += 1
+            if rounds > 6:
+                raise asyncio.CancelledError
+            return bool(await super().wait(timeout))
+
+    class Bounded(Layer):
+        Event = Counted
+
+    async def job() -> None:
+        ioc = Pair(prefix="p:")
+        for pv in (ioc.ending, ioc.other):
+            await pv.get_field("SCAN").write(".1 second")
+        with pytest.raises(asyncio.CancelledError):
+            await ioc.ending.server_scan(Bounded())
+        # One round begins, another one is because of the change; in all others there was something to do.
+        assert states(ioc.ending, ioc.other) == [5.0, 0.0]
+
+    run(job())

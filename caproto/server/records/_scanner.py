@@ -51,7 +51,10 @@ class Scanner:
         while True:
             self._changed.clear()
             now = monotonic()
-            for pv, period in list(self.periods.items()):
+            for pv in list(self.periods):
+                period = self.periods.get(pv)
+                if period is None:
+                    continue  # since one of those before it was processed
                 due = self._due.setdefault(pv, now + period)
                 if due <= now:
                     # What could not be done in time is left out, as EPICS Base does.
