@@ -90,6 +90,6 @@ async def _run_once(
         if stop_on_error:
             raise
         return True
-    if failed:
+    if failed and instance.alarm.status == AlarmStatus.SCAN:  # and not that of a value it has just written
         await instance.alarm.write(status=AlarmStatus.NO_ALARM, severity=AlarmSeverity.NO_ALARM)
     return False

@@ -93,6 +93,25 @@ def test_a_scan_repeats_and_survives_errors(caplog: pytest.LogCaptureFixture) ->
     assert "at two" in caplog.text
 
 
+def test_a_scan_that_succeeds_ends_its_own_alarm_and_no_other() -> None:
+    class Group(PVGroup):
+        x = pvproperty(value=0, upper_alarm_limit=10)
+
+        @x.scan(period=0.5)
+        async def x(self, instance: Any, async_lib: Any) -> None:
+            if not async_lib.slept:
+                raise ValueError("at first")
+            await instance.write(20)
+
+    async def job() -> None:
+        group = Group(prefix="")
+        with pytest.raises(asyncio.CancelledError):
+            await group.x.server_scan(Layer(stop_after=2))
+        assert (group.x.status, group.x.severity) == (AlarmStatus.HIHI, AlarmSeverity.MAJOR_ALARM)
+
+    run(job())
+
+
 def test_a_scan_may_stop_on_errors() -> None:
     class Group(PVGroup):
         x = pvproperty(value=0)
