@@ -23,9 +23,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from .._errors import CaprotoError
 from ._group import PVGroup
 from ._pvproperty import pvproperty
+from ._runtime import ServerExit
 
 __all__ = ["AutosaveHelper", "RotatingFileManager", "autosaved", "get_autosave_fields"]
 
@@ -232,7 +232,7 @@ class AutosaveHelper(PVGroup):
     async def _save_or_complain(self) -> None:
         try:
             await self.save()
-        except OSError as error:
+        except (OSError, TypeError, ValueError) as error:  # the last two: a value that JSON does not know
             self.log.error("%s: values are not saved: %s", self.file_manager.filename, error)
 
     def _top(self) -> PVGroup:
@@ -262,8 +262,11 @@ class AutosaveHelper(PVGroup):
         ------
         OSError
             If the file cannot be written; it is then what it was.
+        TypeError, ValueError
+            If JSON does not know a value.
         """
-        text = json.dumps(self.prepare_data() if data is None else data, indent=1)
+        # In lists there may be numbers of numpy.
+        text = json.dumps(self.prepare_data() if data is None else data, indent=1, default=_plain)
         if text == self._saved:
             return
         number = next(self._begun)
@@ -300,7 +303,7 @@ class AutosaveHelper(PVGroup):
             return
 
     async def restore_values(self, data: dict[str, Any]) -> None:
-        """Write saved values to their PVs; their putters run.  What does not fit any more costs a warning."""
+        """Write saved values to their PVs; their putters run.  What cannot be written costs a warning."""
         for prop, pv in self.find_autosave_properties():
             saved = data.get(pv.pvname, {})
             fields = get_autosave_fields(prop, pv)
@@ -309,7 +312,9 @@ class AutosaveHelper(PVGroup):
             for target, value in writes:
                 try:
                     await target.write(value)
-                except (CaprotoError, TypeError, ValueError) as error:
+                except ServerExit:
+                    raise
+                except Exception as error:  # noqa: BLE001 - whatever a putter raises, the other values are restored
                     self.log.warning("%s: %r is not restored: %s", target.pvname, value, error)
 
 

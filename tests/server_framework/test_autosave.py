@@ -154,6 +154,37 @@ def test_putters_run_when_values_are_restored() -> None:
     run(job())
 
 
+def test_a_putter_that_fails_costs_its_own_value_only(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Group(Saved):
+        device = autosaved(pvproperty(value=0))
+        last = autosaved(pvproperty(value=0))
+
+        @device.putter
+        async def device(self, instance: Any, value: Any) -> None:
+            raise ConnectionError("the device is off")
+
+    async def job() -> None:
+        group = Group(prefix="p:")
+        await group.helper.restore_values({"p:device": {"value": 5}, "p:last": {"value": 6}})
+        assert (group.device.value, group.last.value) == (0, 6)
+
+    with caplog.at_level(logging.WARNING):
+        run(job())
+    assert "the device is off" in caplog.text
+
+
+def test_lists_of_numbers_of_numpy_are_saved(path: Path) -> None:
+    numpy = pytest.importorskip("numpy")
+
+    async def job() -> None:
+        group = group_at(path)
+        await group.part.c.write([numpy.int32(7), 8])
+        await group.helper.save()
+        assert json.loads(path.read_text())["p:part:c"]["value"] == [7, 8]
+
+    run(job())
+
+
 @pytest.mark.parametrize("call", ["fsync", "replace", "link"])
 def test_no_moment_is_without_a_whole_file(path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     """Whatever fails, the file is the old one or the new one, and nothing is left behind."""
