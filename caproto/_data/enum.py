@@ -134,7 +134,7 @@ class ChannelEnum(ChannelData):
             numbers = self._elements()
             changed, self._enum_strings = strings != self._enum_strings, strings
             # It is the number of the state that stays; its name is another now.
-            states = [strings[number] if number < len(strings) else number for number in numbers]
+            states = [self._named_state(number) if number < len(strings) else number for number in numbers]
             if self._value is not None:
                 self._value = states if self._max_length > 1 else states[0]
             self._forget_encoded()

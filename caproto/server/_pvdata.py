@@ -175,6 +175,7 @@ class PvpropertyData(ChannelData, Generic[T_RecordFields]):
             value = await self._tried(self.getter(self), AlarmStatus.READ)
             if value is not None:
                 # Reading does not write to the device: the putter is left out, everything else is checked.
+                value = self.preprocess_value(value)
                 accepted = await super().verify_value(value)
                 await self.write(value if accepted is None else accepted, verify_value=False)
         return await super().read(data_type)

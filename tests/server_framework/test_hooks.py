@@ -95,6 +95,29 @@ def test_a_getter_gives_the_value_of_every_read() -> None:
     run(job())
 
 
+@pytest.mark.parametrize(
+    ("prop", "given", "expected"),
+    [(pvproperty(value=1.0, lower_ctrl_limit=-5.0, upper_ctrl_limit=5.0), [2.0], 2.0),
+     (pvproperty(value="a", enum_strings=["a", "b"]), [1], "b"),
+     (pvproperty(value=False), [True], "On")],
+)  # fmt: skip
+def test_a_getter_may_return_what_may_be_written(prop: Any, given: Any, expected: Any) -> None:
+    async def get(instance: Any) -> Any:
+        return given
+
+    class Group(PVGroup):
+        x = prop
+
+    async def job() -> None:
+        written, read = Group(prefix="").x, Group(prefix="").x
+        await written.write(given)
+        read.getter = get
+        await read.read(LONG)
+        assert written.value == read.value == expected
+
+    run(job())
+
+
 def test_reading_does_not_run_the_putter() -> None:
     async def job() -> None:
         group = Hooked(prefix="")
@@ -167,6 +190,8 @@ def test_switches_are_names_numbers_and_truths() -> None:
         assert (json.dumps(value), pickle.loads(pickle.dumps(value)), {value: 1}["Off"]) == ('"Off"', value, 1)
         assert value_of(await pv.read(ChannelType.ENUM)) == 0
         assert bytes(value_of(await pv.read(ChannelType.STRING))).rstrip(b"\0") == b"Off"
+        await pv.write_metadata(enum_strings=["Out", "In"])
+        assert not pv.value and pv.value == "Out" and pv.value == 0
 
     seen: list[Any] = []
     run(job())

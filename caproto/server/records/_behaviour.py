@@ -139,7 +139,7 @@ async def _write_state(fields: Any, name: str, value: Any) -> None:
         strings[number] = str(value)
         await pv.write_metadata(enum_strings=strings)
         if present == number:
-            await pv.write(strings[number], verify_value=False)
+            await pv.write(pv.value, verify_value=False)
 
 
 async def _process(fields: Any, name: str, value: Any) -> None:
