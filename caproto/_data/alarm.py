@@ -131,8 +131,9 @@ class ChannelAlarm:
             Whether subscribers are told at all.
         """
         changed = self.change(status, severity, must_acknowledge_transient, severity_to_acknowledge)
-        if alarm_string is not None:
+        if alarm_string is not None and alarm_string != self._alarm_string:
             self._alarm_string = alarm_string
+            changed = True
         if publish and (changed or flags):
             await self.publish(int(flags) | _ALARM)
 

@@ -114,6 +114,7 @@ class Publisher:
         arr = getattr(getattr(sub_spec, "channel_filter", None), "arr", None)
         view = cast(Any, self).view(ViewKey(arr=arr))
         count = int(getattr(sub_spec, "data_count", None) or 0)
+        await self.unsubscribe(queue, sub_spec)  # one that is asked for twice counts once
         sink = _QueueSink(queue, sub_spec, sub)
         subscription = Subscription(view, int(sub_spec.data_type), count, int(sub_spec.mask), sink)
         self._queues = {**(self._queues or {}), (id(queue), sub_spec): subscription}

@@ -170,6 +170,7 @@ def test_metadata_reaches_the_wire() -> None:
     enum = ChannelEnum(value="on", enum_strings=["off", "on"])
     run(enum.write_metadata(enum_strings=["no", "yes", "maybe"]))
     assert run(enum.read(ChannelType.GR_ENUM))[0].enum_strings == (b"no", b"yes", b"maybe")
+    assert enum.value == "yes" and enum.value == 1
 
 
 @pytest.mark.parametrize(
@@ -378,9 +379,12 @@ def test_a_queue_gets_updates() -> None:
     data, queue, spec = ChannelDouble(value=1.0), Queue(), Spec()
     run(data.subscribe(queue, spec, "me"))
     run(data.write(2.0))
+    run(data.subscribe(queue, spec, "me again"))
+    run(data.write(2.5))
     run(data.unsubscribe(queue, spec))
     run(data.write(3.0))
-    assert [(update.sub, list(update.values)) for update in queue] == [("me", [1.0]), ("me", [2.0])]
+    told_of = [(update.sub, list(update.values)) for update in queue]
+    assert told_of == [("me", [1.0]), ("me", [2.0]), ("me again", [2.0]), ("me again", [2.5])]
 
 
 def test_arrays_of_numpy() -> None:

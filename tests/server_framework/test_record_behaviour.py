@@ -54,6 +54,9 @@ def test_status_and_severity_follow() -> None:
         await pv.alarm.write(status=AlarmStatus.UDF, severity=AlarmSeverity.INVALID_ALARM)
         assert pv.get_field("STAT").raw_value == 17
         assert fields_of(pv, "SEVR") == ["INVALID"]
+        assert fields_of(pv, "AMSG") == [""]
+        await pv.alarm.write(alarm_string="why")
+        assert fields_of(pv, "AMSG") == ["why"]
         # A field carries the alarm of its record.
         metadata, _ = await pv.get_field("DESC").read(ChannelType.TIME_STRING)
         assert metadata.severity == AlarmSeverity.INVALID_ALARM
