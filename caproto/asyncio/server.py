@@ -112,7 +112,8 @@ class VirtualCircuit(asyncio.BufferedProtocol):
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         if isinstance(self.context.loop, asyncio.SelectorEventLoop):
-            self._sock = sock.dup()
+            with contextlib.suppress(OSError):  # no descriptor is left: the transport serves this client
+                self._sock = sock.dup()
         address = transport.get_extra_info("peername")
         self.circuit = self.context.engine.connect(address, self._wake, self.context.loop.time())
         self.context.circuits.add(self)
