@@ -294,7 +294,7 @@ class PvpropertyData(ChannelData, Generic[T_RecordFields]):
 
     def _together(self, kind: str) -> Job | None:
         jobs = self._jobs(kind)
-        return None if not jobs else jobs[0] if len(jobs) == 1 else partial(_run_all, jobs)
+        return None if not jobs else jobs[0] if len(jobs) == 1 else Together(jobs)
 
     @property
     def server_startup(self) -> Job | None:
@@ -321,15 +321,26 @@ def _overrides(group: Any, method: str) -> bool:
     return group is not None and getattr(type(group), method, None) is not getattr(PVGroup, method)
 
 
-async def _run_all(jobs: list[Job], async_lib: AsyncLibraryLayer) -> None:
-    """Run jobs side by side, in the idiom of the library."""
-    library = async_lib.library
-    if hasattr(library, "open_nursery"):
-        async with library.open_nursery() as nursery:
-            for job in jobs:
-                nursery.start_soon(job, async_lib)
-    else:
-        await library.gather(*(job(async_lib) for job in jobs))
+class Together:
+    """Jobs of one PV and its fields; a server runs each by itself, so that none ends with another.
+
+    Parameters
+    ----------
+    jobs : list of async callable
+    """
+
+    def __init__(self, jobs: list[Job]) -> None:
+        self.jobs = jobs
+
+    async def __call__(self, async_lib: AsyncLibraryLayer) -> None:
+        """Run them side by side, in the idiom of the library."""
+        library = async_lib.library
+        if hasattr(library, "open_nursery"):
+            async with library.open_nursery() as nursery:
+                for job in self.jobs:
+                    nursery.start_soon(job, async_lib)
+        else:
+            await library.gather(*(job(async_lib) for job in self.jobs))
 
 
 class PvpropertyReadOnlyData(PvpropertyData[T_RecordFields]):

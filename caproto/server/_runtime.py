@@ -96,7 +96,7 @@ def jobs(pvdb: Mapping[str, ChannelData], kind: str) -> list[tuple[str, Job]]:
     for name, data in list(pvdb.items()):
         job = getattr(data, f"server_{kind}", None)
         if job is not None:
-            found.append((name, job))
+            found += [(name, each) for each in getattr(job, "jobs", (job,))]
     return found
 
 

@@ -33,9 +33,10 @@ class Ioc(PVGroup):
     quick = pvproperty(value=1)
     slow = pvproperty(value=0.0)
     blocking = pvproperty(value=0.0)
-    failing = pvproperty(value=0)
+    failing = pvproperty(value=0, record="longout")
     stuck = pvproperty(value=0)
     ending = pvproperty(value=0)
+    leaving = pvproperty(value=0, record="longout")
     library = None
 
     @quick.startup
@@ -64,6 +65,11 @@ class Ioc(PVGroup):
     async def failing(self, instance, async_lib):
         raise ZeroDivisionError("startup hook of the user")
 
+    @failing.fields.DESC.startup
+    async def failing(self, instance, async_lib):
+        await async_lib.sleep(0.01)
+        print("startup of a field", flush=True)
+
     @failing.shutdown
     async def failing(self, instance, async_lib):
         raise ZeroDivisionError("shutdown hook of the user")
@@ -78,6 +84,17 @@ class Ioc(PVGroup):
         if instance.value:
             from caproto.asyncio.server import ServerExit
             raise ServerExit
+
+    @leaving.startup
+    async def leaving(self, instance, async_lib):
+        while not instance.value:
+            await async_lib.sleep(0.05)
+        from caproto.asyncio.server import ServerExit
+        raise ServerExit
+
+    @leaving.fields.DESC.startup
+    async def leaving(self, instance, async_lib):
+        await async_lib.sleep(1000)
 
 if __name__ == "__main__":
     ioc_options, run_options = ioc_arg_parser(default_prefix="p:", desc=Ioc.__doc__)
@@ -101,13 +118,21 @@ def test_the_log_says_what_is_served_and_how_hooks_failed(ioc: tuple[Any, int, P
     process.send_signal(signal.SIGTERM)
     assert process.wait(10) == 0
     text = output.read_text()
-    assert f"6 PVs on 127.0.0.1, TCP port {port}" in text
-    listed = text.partition("PVs available:\n")[2].split()[:6]
-    assert listed == [f"p:{name}" for name in ("quick", "slow", "blocking", "failing", "stuck", "ending")]
+    assert f"7 PVs on 127.0.0.1, TCP port {port}" in text
+    listed = text.partition("PVs available:\n")[2].split()[:7]
+    assert listed == [f"p:{name}" for name in ("quick", "slow", "blocking", "failing", "stuck", "ending", "leaving")]
     for kind in ("startup", "shutdown"):
         assert text.count(f"ZeroDivisionError: {kind} hook of the user") == 1
         assert f"the {kind} hook of p:failing failed" in text
         assert text.splitlines().count(kind) == 1
+
+
+def test_a_hook_that_fails_does_not_end_those_of_the_fields(ioc: tuple[Any, int, Path]) -> None:
+    process, _, output = ioc
+    deadline = time.monotonic() + 10
+    while "startup of a field" not in output.read_text().splitlines():
+        assert time.monotonic() < deadline and process.poll() is None, output.read_text()
+        time.sleep(0.01)
 
 
 def test_a_hook_that_waits_delays_the_callers_of_its_pv_only(ioc: tuple[Any, int, Path]) -> None:
@@ -136,10 +161,11 @@ def test_a_hook_that_blocks_costs_others_its_own_time_and_no_more(ioc: tuple[Any
             assert one.next("ReadNotifyResponse").status.name == "ECA_NORMAL"
 
 
-def test_a_hook_may_end_the_server_in_an_orderly_way(ioc: tuple[Any, int, Path]) -> None:
+@pytest.mark.parametrize("name", ["p:ending", "p:leaving"])
+def test_a_hook_may_end_the_server_in_an_orderly_way(ioc: tuple[Any, int, Path], name: str) -> None:
     process, port, output = ioc
     with Talk(("127.0.0.1", port)) as talk:
-        talk.send(talk.channel("p:ending").write((1,), notify=False))
+        talk.send(talk.channel(name).write((1,), notify=False))
         assert process.wait(10) == 0
     assert "shutdown" in output.read_text().splitlines()
 
