@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import glob
 import itertools
 import json
 import logging
@@ -95,7 +96,7 @@ class RotatingFileManager:
     @property
     def glob_string(self) -> str:
         """Pattern of the file's name and those of its copies."""
-        return f"{self.filename.stem}*{self.filename.suffix}"
+        return f"{glob.escape(self.filename.stem)}*{glob.escape(self.filename.suffix)}"
 
     @property
     def files_by_age(self) -> dict[Path, datetime.datetime]:

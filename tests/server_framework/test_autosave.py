@@ -226,6 +226,13 @@ def test_copies_of_a_day_and_old_ones_go(path: Path) -> None:
     assert other.exists()
 
 
+def test_a_name_that_is_a_pattern_has_copies_of_its_own(tmp_path: Path) -> None:
+    manager = RotatingFileManager(tmp_path / "values[1].json", max_files_per_day=2)
+    for number in range(5):
+        manager.write(str(number))
+    assert [file.read_text() for file in manager.files_by_age] == ["3", "2"]
+
+
 def test_the_hooks_restore_save_and_save_at_the_end(path: Path) -> None:
     class Stop(Exception):
         pass
