@@ -6,6 +6,7 @@ fields up to a level, if the user, the host and a calculation over PVs agree.  W
 
 from __future__ import annotations
 
+import logging
 import re
 import weakref
 from collections.abc import Callable, Iterable, Mapping
@@ -16,11 +17,14 @@ from .._data.view import Encoded
 from .._enums import AccessRights, AlarmSeverity, ChannelType
 from .._errors import CaprotoValueError
 from ._calc import Expression, parse_expression
+from ._names import find
 
 if TYPE_CHECKING:
     from .._data import ChannelData
 
 __all__ = ["DEFAULT", "AccessSecurity", "Group", "Rule", "group_changed", "parse_access_file"]
+
+logger = logging.getLogger("caproto.server")
 
 _TOKEN = re.compile(r'(?:\s|\#[^\n]*)*(?:"([^"\n]*)"|([(){},])|([^\s(){},"#]+)|\Z)')
 _RIGHTS = {"NONE": 0, "READ": int(AccessRights.READ), "WRITE": int(AccessRights.READ | AccessRights.WRITE)}
@@ -204,10 +208,13 @@ class AccessSecurity:
         _connected.add(self)
         for name, group in self._file.groups.items():
             for letter, pv in group.inputs.items():
-                data = pvdb.get(pv, pvdb.get(pv.removesuffix(".VAL")))
-                self._inputs[name][letter] = data
-                if data is not None:
-                    data.attach(Subscription(data.view(), 6, 1, _ANY_CHANGE, self))
+                target = find(pvdb, pv)
+                if target is None:
+                    logger.warning("INP%s of access security group %s: there is no %s here", letter, name, pv)
+                    self._inputs[name][letter] = None
+                else:
+                    self._inputs[name][letter] = target.data
+                    target.data.attach(Subscription(target.data.view(), int(_DOUBLE), 1, _ANY_CHANGE, self))
         self._calculate()
 
     def put(self, subscription: Subscription, encoded: Encoded) -> None:

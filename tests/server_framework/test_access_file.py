@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import json
 import subprocess
@@ -155,6 +156,22 @@ def test_a_group_that_the_ioc_changes_is_told_under_any_name() -> None:
     assert client.answers() == [ca.AccessRightsResponse(0, 1), ca.AccessRightsResponse(1, 1)]
     moved.x.asg = "open"
     assert client.answers() == [ca.AccessRightsResponse(0, 3), ca.AccessRightsResponse(1, 3)]
+
+
+def test_a_field_may_be_an_input(caplog: pytest.LogCaptureFixture) -> None:
+    class Group(PVGroup):
+        on = pvproperty(value=0, record="longout")
+
+    rules = (
+        'ASG(other) { INPA("none.DISV") } ASG(DEFAULT) { INPA("on.DISV") RULE(1, READ) RULE(1, WRITE) {CALC("A=1")} }'
+    )
+    group = Group(prefix="")
+    client = Client(ServerEngine(group.pvdb, port=5064, spawn=Loop().spawn, access=AccessSecurity(rules)))
+    assert "INPA of access security group other: there is no none.DISV here" in caplog.text
+    rights, _ = client.ask(ca.CreateChanRequest("on", 5, 13))
+    assert rights == ca.AccessRightsResponse(5, 3)
+    asyncio.run(group.on.get_field("DISV").write(0))
+    assert client.answers() == [ca.AccessRightsResponse(5, 1)]
 
 
 def test_levels_of_fields_are_those_of_epics_base() -> None:
