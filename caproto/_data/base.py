@@ -13,7 +13,7 @@ from .._enums import AccessRights, AlarmSeverity, AlarmStatus, ChannelType, Subs
 from .._errors import CaprotoTypeError, CaprotoValueError, Forbidden, SkipWrite
 from .._layout import CHAR, LAYOUTS, NATIVES, STRING
 from .alarm import ChannelAlarm
-from .conversion import numbers_from_texts, numbers_to, texts_of_numbers
+from .conversion import MAX_TEXT, numbers_from_texts, numbers_to, texts_of_numbers
 from .publisher import Publisher
 from .view import View, ViewKey, epics_now
 
@@ -214,7 +214,7 @@ class ChannelData(Publisher):
         Forbidden
             If the user on that host may not read.
         """
-        if not int(self.check_access(hostname, username)) & 1:
+        if not int(self.check_access(hostname, username)) & _READ:
             raise Forbidden(f"{username!r} on {hostname!r} may not read")
         return await self.read(data_type)
 
@@ -230,7 +230,7 @@ class ChannelData(Publisher):
         user_address: Any = None,
     ) -> None:
         """:meth:`write_from_dbr` for a client; Forbidden if the user on that host may not write."""
-        if not int(self.check_access(hostname, username)) & 2:
+        if not int(self.check_access(hostname, username)) & _WRITE:
             raise Forbidden(f"{username!r} on {hostname!r} may not write")
         await self.write_from_dbr(data, data_type, metadata, flags=flags)
 
@@ -455,7 +455,7 @@ class ChannelData(Publisher):
         """
         number = int(data_type)
         if number in _ACKNOWLEDGING:
-            if len(data) and number == PUT_ACKT:
+            if len(data) and number == _PUT_ACKT:
                 await self.alarm.write(must_acknowledge_transient=bool(data[0]))
             elif len(data):
                 await self.alarm.acknowledge(int(data[0]))
@@ -587,11 +587,10 @@ def _ours(cls: type, methods: Iterable[str]) -> bool:
 
 
 _NO_ALARM = (AlarmStatus.NO_ALARM, AlarmSeverity.NO_ALARM)
-PUT_ACKT = int(ChannelType.PUT_ACKT)
-_ACKNOWLEDGING = frozenset({PUT_ACKT, int(ChannelType.PUT_ACKS)})
+_PUT_ACKT = int(ChannelType.PUT_ACKT)
+_ACKNOWLEDGING = frozenset({_PUT_ACKT, int(ChannelType.PUT_ACKS)})
+_READ, _WRITE = int(AccessRights.READ), int(AccessRights.WRITE)
 _EVERYTHING = AccessRights.READ | AccessRights.WRITE
-#: Bytes of a text that fit a STRING with its NUL.
-MAX_TEXT = 39
 VALUE_AND_LOG = int(SubscriptionType.DBE_VALUE | SubscriptionType.DBE_LOG)
 _ALARM = int(SubscriptionType.DBE_ALARM)
 _PROPERTY = int(SubscriptionType.DBE_PROPERTY)

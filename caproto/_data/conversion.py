@@ -9,10 +9,12 @@ from struct import Struct
 from typing import Any
 
 from .._errors import CaprotoConversionError
-from .._layout import CHAR, DOUBLE, FLOAT, NATIVES
+from .._layout import CHAR, DOUBLE, FLOAT, MAX_STRING_SIZE, NATIVES
 
-__all__ = ["cut", "numbers_from_texts", "numbers_to", "texts_of_numbers"]
+__all__ = ["MAX_TEXT", "cut", "numbers_from_texts", "numbers_to", "texts_of_numbers"]
 
+#: Bytes of a text that fit a STRING with its NUL.
+MAX_TEXT = MAX_STRING_SIZE - 1
 _BOUNDS = {number: (kind.low, kind.high) for number, kind in enumerate(NATIVES) if kind.low or kind.high}
 _SINGLE = Struct("f")
 # The limits of normal numbers: EPICS stores the nearest one for what is beyond.

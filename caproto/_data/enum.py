@@ -9,8 +9,8 @@ from .._constants import MAX_ENUM_STATES, MAX_ENUM_STRING_SIZE, STR_ENC
 from .._enums import ChannelType, SubscriptionType
 from .._errors import CaprotoValueError
 from .._layout import STRING
-from .base import MAX_TEXT, ChannelData
-from .conversion import cut, numbers_from_texts
+from .base import ChannelData
+from .conversion import MAX_TEXT, cut, numbers_from_texts
 
 __all__ = ["ChannelEnum", "State"]
 

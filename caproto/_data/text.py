@@ -9,8 +9,8 @@ from .._constants import STR_ENC
 from .._enums import ChannelType
 from .._errors import CaprotoConversionError, CaprotoValueError
 from .._layout import CHAR, STRING
-from .base import MAX_TEXT, VALUE_AND_LOG, ChannelData
-from .conversion import cut, numbers_from_texts, numbers_to, texts_of_numbers
+from .base import VALUE_AND_LOG, ChannelData
+from .conversion import MAX_TEXT, cut, numbers_from_texts, numbers_to, texts_of_numbers
 from .numeric import ChannelNumeric
 
 __all__ = ["ChannelByte", "ChannelChar", "ChannelString"]

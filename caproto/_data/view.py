@@ -14,17 +14,20 @@ from .._enums import ChannelType
 from .._errors import CaprotoConversionError
 from .._filters import ArrayFilter, apply_arr_filter
 from .._layout import CHAR, DOUBLE, EPICS_EPOCH_SECONDS, FLOAT, INT, LAYOUTS, NATIVES
-from .conversion import numbers_to
+from .conversion import MAX_TEXT, numbers_to
 from .stamp import Stamp
 
 if TYPE_CHECKING:
     from .base import ChannelData
 
-__all__ = ["Encoded", "View", "ViewKey", "epics_now", "header"]
+__all__ = ["Encoded", "View", "ViewKey", "epics_now", "header", "nothing"]
 
 _NORMAL = 1
 _READ_NOTIFY = 15
-_PUT_ACKT, _PUT_ACKS, _CLASS_NAME = 35, 36, 38
+_UPDATE = b"\0\1"  # the command EVENT_ADD
+_FOR_WRITING = (int(ChannelType.PUT_ACKT), int(ChannelType.PUT_ACKS))
+_CLASS_NAME = int(ChannelType.CLASS_NAME)
+_STS_STRING = int(ChannelType.STS_STRING)  # the first type with metadata
 _HEADER = struct.Struct(">HHHHI")
 _LARGE = struct.Struct(">II")
 _PREFIXES = tuple(struct.Struct(layout.prefix_format) for layout in LAYOUTS)
@@ -160,10 +163,10 @@ class View:
         Elements beyond `count`, unless that is 0, need not be among them: they are not even converted.
         """
         data = self.data
-        if data_type in (_PUT_ACKT, _PUT_ACKS):
+        if data_type in _FOR_WRITING:
             raise CaprotoConversionError(f"{ChannelType(data_type).name} is for writing only")
         if data_type == _CLASS_NAME:
-            return b"", [data.reported_record_type.encode("latin-1", "replace")[:39]]
+            return b"", [data.reported_record_type.encode("latin-1", "replace")[:MAX_TEXT]]
         native = LAYOUTS[data_type].native
         stamp = epics_now() if self.key.now else data._stamp
         if self.key.stamp is not None:
@@ -192,20 +195,29 @@ class View:
         if wanted > told:
             end = len(extension) + layout.value_offset + told * layout.item_size
             rest = bytes(rest[:end]).ljust(len(extension) + whole + -whole % 8, b"\0")
-        return Encoded(reply, b"\0\1" + reply[2:], rest, 16 + len(rest))
+        return Encoded(reply, _UPDATE + reply[2:], rest, 16 + len(rest))
 
     def zeros(self, data_type: int, count: int, status: int) -> Encoded:
         """Return what a failed request is answered with: all zeros, of full size (section 3.5)."""
         layout = LAYOUTS[data_type]
         size = layout.value_offset + count * layout.item_size
         size += -size % 8
-        reply, extension = header(_READ_NOTIFY, size, data_type, count, status)
-        return Encoded(reply, b"\0\1" + reply[2:], extension + bytes(size), 16 + len(extension) + size)
+        return _failed(size, data_type, count, status)
+
+
+def nothing(data_type: int, status: int) -> Encoded:
+    """Return what a failed request for a type or a count that makes no sense is answered with: no payload."""
+    return _failed(0, data_type, 0, status)
+
+
+def _failed(size: int, data_type: int, count: int, status: int) -> Encoded:
+    reply, extension = header(_READ_NOTIFY, size, data_type, count, status)
+    return Encoded(reply, _UPDATE + reply[2:], extension + bytes(size), 16 + len(extension) + size)
 
 
 def prefix_of(data: ChannelData, data_type: int, stamp: tuple[int, int]) -> bytes:
     """Return the metadata of a DBR type in wire order (section 4.3)."""
-    if data_type < 7:
+    if data_type < _STS_STRING:
         return b""
     names = _MEMBERS[data_type]
     status, severity = data._alarm_state()

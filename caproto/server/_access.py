@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._data.subscription import Subscription
 from .._data.view import Encoded
-from .._enums import AccessRights, AlarmSeverity, ChannelType
+from .._enums import AccessRights, AlarmSeverity, ChannelType, SubscriptionType
 from .._errors import CaprotoValueError
 from ._calc import Expression, parse_expression
 from ._names import find
@@ -29,7 +29,7 @@ logger = logging.getLogger("caproto.server")
 _TOKEN = re.compile(r'(?:\s|\#[^\n]*)*(?:"([^"\n]*)"|([(){},])|([^\s(){},"#]+)|\Z)')
 _RIGHTS = {"NONE": 0, "READ": int(AccessRights.READ), "WRITE": int(AccessRights.READ | AccessRights.WRITE)}
 DEFAULT = "DEFAULT"
-_ANY_CHANGE = 0xF
+_ANY_CHANGE = sum(map(int, SubscriptionType))
 
 
 class Rule(NamedTuple):

@@ -18,8 +18,8 @@ from .. import _commands as ca
 from .._constants import DEFAULT_PROTOCOL_VERSION
 from .._data.publisher import present
 from .._data.subscription import Subscription
-from .._data.view import Encoded, header
-from .._enums import CLIENT, AccessRights
+from .._data.view import Encoded, header, nothing
+from .._enums import CLIENT, AccessRights, SubscriptionType
 from .._environ import max_array_bytes
 from .._errors import CaprotoTypeError, CaprotoValueError, RemoteProtocolError
 from .._layout import LAST_DBR
@@ -52,7 +52,9 @@ _NUMBER = struct.Struct(">I").pack
 _SHORT = struct.Struct(">HHHHII").pack
 #: Two headers of 16 bytes, the first half of each as a number.
 _CREATED = struct.Struct(">QIIQII").pack
-_ACCESS_RIGHTS = 22 << 48
+_ACCESS_RIGHTS, _CREATE_CH_FAIL = int(ca.AccessRightsResponse.ID), int(ca.CreateChFailResponse.ID)
+_EVENT_CANCEL = int(ca.EventCancelResponse.ID)
+_RIGHTS_HEAD = _ACCESS_RIGHTS << 48
 _UNKNOWN_CID = 0xFFFFFFFF
 _VERSION_HELLO = bytes(ca.VersionResponse(DEFAULT_PROTOCOL_VERSION))
 
@@ -101,7 +103,6 @@ class ServerCircuit:
         self.subscriptions = 0
         self.host_name = self.client_name = ""
         self.priority = 0
-        self.minor = 0
         self.greeted = False
         self.closing = False
         self.lost = False
@@ -237,7 +238,6 @@ class ServerCircuit:
                 return
             self.greeted = True
             self.priority = frame._data_type
-        self.minor = min(frame._data_count, DEFAULT_PROTOCOL_VERSION) or self.minor
 
     def _name(self, frame: Any) -> None:
         if self.channel_count:
@@ -273,7 +273,7 @@ class ServerCircuit:
         engine = self.engine
         target = engine.names.find(frame._payload)
         if target is None:
-            self.output.send(_SHORT(26, 0, 0, 0, cid, 0))
+            self.output.send(_SHORT(_CREATE_CH_FAIL, 0, 0, 0, cid, 0))
             return
         rights = int(target.data.check_access(self.host_name, self.client_name))
         if engine.access is not None:
@@ -281,7 +281,7 @@ class ServerCircuit:
         sid = engine.new_sid()
         self.unused[sid] = (cid, target, rights)
         # ACCESS_RIGHTS and the answer to CREATE_CHAN (section 3.4).
-        self.output.send(_CREATED(_ACCESS_RIGHTS, cid, rights, target.head, cid, sid) + target.extension)
+        self.output.send(_CREATED(_RIGHTS_HEAD, cid, rights, target.head, cid, sid) + target.extension)
 
     def channel(self, sid: int) -> Channel | None:
         """The channel with a SID, which is about to be used."""
@@ -331,7 +331,7 @@ class ServerCircuit:
             return
         channel.rights = rights
         channel.settle()
-        self.output.send(_SHORT(22, 0, 0, 0, channel.cid, rights))
+        self.output.send(_SHORT(_ACCESS_RIGHTS, 0, 0, 0, channel.cid, rights))
         for subscription in channel.subscriptions:
             channel.data.detach(subscription)
             self.begin(channel, subscription)
@@ -462,8 +462,7 @@ class ServerCircuit:
     def failed(self, channel: Channel, data_type: int, count: int, status: CAStatus) -> Encoded:
         """Return what a failed read is answered with: zeros of full size, where that is known and reasonable."""
         if data_type > LAST_DBR or status is CAStatus.ECA_BADCOUNT or not channel.view.allowed(data_type, count):
-            front, end = header(15, 0, data_type, 0, _code(status))
-            return Encoded(front, b"\0\1" + front[2:], end, 16 + len(end))
+            return nothing(data_type, _code(status))
         return channel.view.zeros(data_type, count, _code(status))
 
     def begin(self, channel: Channel, subscription: Subscription) -> None:
@@ -482,11 +481,11 @@ class ServerCircuit:
         self.subscriptions -= 1
         channel.data.detach(subscription)
         self.output.discard(subscription)
-        front, end = header(1, 0, subscription.data_type, subscription.data_count, channel.sid)
+        front, end = header(_EVENT_CANCEL, 0, subscription.data_type, subscription.data_count, channel.sid)
         self.output.send(front + subscription.number + end)
 
 
-_VALUE = 1
+_VALUE = int(SubscriptionType.DBE_VALUE)
 _READ = int(AccessRights.READ)
 _HANDLERS = {
     ca.VersionRequest: "_version",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from .._commands import CreateChanResponse
 from .._commands._base import read_text
 from .._data.subscription import Gate
 from .._data.view import View, header
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Names", "Target", "find", "knows"]
 
-_CREATE_CHAN = 18
+_CREATE_CHAN = int(CreateChanResponse.ID)
 
 
 class Target:

@@ -28,7 +28,10 @@ _WRITE = int(AccessRights.WRITE)
 _TYPES = tuple(ChannelType(number) for number in range(LAST_DBR + 1))
 _LARGE_COUNT = 0xFFFF
 _NORMAL = CAStatus.ECA_NORMAL
-_STS_STRING, _PUT_ACKT, _PUT_ACKS = 7, 35, 36
+_NORMAL_CODE = _NORMAL.value.code_with_severity
+_STS_STRING = int(ChannelType.STS_STRING)
+_ACKNOWLEDGING = (int(ChannelType.PUT_ACKT), int(ChannelType.PUT_ACKS))
+_WRITE_NOTIFY = int(ca.WriteNotifyResponse.ID)
 
 
 # Reading ------------------------------------------------------------------------------------------------
@@ -126,7 +129,7 @@ async def _put(circuit: ServerCircuit, channel: Channel, frame: Any) -> CAStatus
         return CAStatus.ECA_TOLARGE
     if not channel.rights & _WRITE:
         return CAStatus.ECA_NOWTACCESS
-    plain = data_type < _STS_STRING or data_type in (_PUT_ACKT, _PUT_ACKS)
+    plain = data_type < _STS_STRING or data_type in _ACKNOWLEDGING
     if data_type > LAST_DBR or not (plain or isinstance(frame, ca.WriteRequest)):
         return CAStatus.ECA_BADTYPE if data_type > LAST_DBR else CAStatus.ECA_PUTFAIL
     try:
@@ -203,10 +206,10 @@ def refuse_write_notify(circuit: ServerCircuit, channel: Channel, frame: Any) ->
 def _confirm(circuit: ServerCircuit, frame: Any, status: CAStatus) -> None:
     if circuit.lost:
         return
-    code = 1 if status is _NORMAL else status.value.code_with_severity
+    code = _NORMAL_CODE if status is _NORMAL else status.value.code_with_severity
     data_type, count, ioid = frame._data_type, frame._data_count, frame._parameter2
     if count < _LARGE_COUNT:
-        circuit.output.send(_SHORT(19, 0, data_type, count, code, ioid))
+        circuit.output.send(_SHORT(_WRITE_NOTIFY, 0, data_type, count, code, ioid))
     else:
         circuit.output.send(bytes(ca.WriteNotifyResponse(data_type, count, code, ioid)))
 

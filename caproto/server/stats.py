@@ -102,10 +102,6 @@ def _top(group: Any) -> Any:
 class BasicStatusHelper(PVGroup):
     """What does not change while the IOC runs."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.sysreset_handler: Any = None
-
     process_id = pvproperty(value=os.getpid(), name="PROCESS_ID", read_only=True, record="ai", doc="Process")
     parent_pid = pvproperty(value=0, name="PARENT_ID", read_only=True, record="ai", doc="Parent process")
     cpu_count = pvproperty(value=0, name="CPU_CNT", read_only=True, record="longin", doc="Number of processors")
