@@ -59,7 +59,7 @@ def is_multicast(ip: str) -> bool:
 # Entries of an address list ----------------------------------------------------------------------------
 
 
-def _resolve(host: str) -> str:
+def resolve(host: str) -> str:
     """Return the dotted address of a host name, a dotted address or a decimal number."""
     import socket
 
@@ -77,10 +77,10 @@ def _parse_entry(entry: str) -> tuple[str, int | None]:
     if not host:
         raise CaprotoValueError(f"{entry!r} has no host")
     if not colon:
-        return _resolve(host), None
+        return resolve(host), None
     if not (port_text.isascii() and port_text.isdecimal() and 0 < int(port_text) <= 65535):
         raise CaprotoValueError(f"{port_text!r} is not a port")
-    return _resolve(host), int(port_text)
+    return resolve(host), int(port_text)
 
 
 def _entries(name: str) -> list[tuple[str, int | None]]:

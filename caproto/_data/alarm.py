@@ -64,6 +64,11 @@ class ChannelAlarm:
         self._references.pop(id(channel_data), None)
 
     @property
+    def shared(self) -> bool:
+        """Whether more than one channel has it."""
+        return len(self._references) > 1
+
+    @property
     def _channels(self) -> list[ChannelData]:
         """The channels that share this alarm and still exist."""
         found = [(key, reference()) for key, reference in self._references.items()]

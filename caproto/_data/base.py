@@ -404,7 +404,7 @@ class ChannelData(Publisher):
         if update_fields:
             await self.update_fields(value)
         await self.publish(flags | news)
-        if news & _ALARM and len(self.alarm._references) > 1:
+        if news & _ALARM and self.alarm.shared:
             await self.alarm.publish(_ALARM, except_for=self)
 
     def _store(self, value: Any, status: int | None = None, severity: int | None = None, stamp: Any = None) -> int:

@@ -195,7 +195,7 @@ class ChannelNumeric(ChannelData):
 
     def put_at_once(self, data: Any, native: int) -> bool:
         """Do what clients ask for most, a put of a number, without a coroutine for every step."""
-        if not (len(data) and self.writes_at_once) or (self._alarm is not None and len(self._alarm._references) > 1):
+        if not (len(data) and self.writes_at_once) or (self._alarm is not None and self._alarm.shared):
             return False
         value = self.preprocess_value(self._from_wire(data, native))
         self._check_limits(value)

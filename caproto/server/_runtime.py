@@ -15,8 +15,8 @@ from .._net import (
     get_multicast_groups,
     get_netifaces_addresses,
     get_server_address_list,
+    resolve,
 )
-from .._net import _resolve as resolve
 from ._access import AccessSecurity
 
 if TYPE_CHECKING:
