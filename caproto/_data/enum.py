@@ -116,14 +116,6 @@ class ChannelEnum(ChannelData):
         name = self._enum_strings[number] if number < len(self._enum_strings) else number
         return State(name, number) if isinstance(name, str) else name
 
-    async def write(self, *args: Any, flags: int = 0, **kwargs: Any) -> None:
-        """Store a state, by name or number; see :meth:`ChannelData.write`."""
-        await super().write(*args, flags=flags, **kwargs)
-
-    async def write_from_dbr(self, *args: Any, flags: int = 0, **kwargs: Any) -> None:
-        """Store what a client sent: the name or the number of a state."""
-        await super().write_from_dbr(*args, flags=flags, **kwargs)
-
     # The names come first, as people write them.
     async def write_metadata(  # type: ignore[override]
         self, enum_strings: Iterable[str] | None = None, **kwargs: Any

@@ -150,14 +150,6 @@ class ChannelString(ChannelData):
             return bytes(item).split(b"\0", 1)[0].decode(self.string_encoding or STR_ENC, "replace")
         return str(item)
 
-    async def write(self, value: Any, *, flags: int = 0, **metadata: Any) -> None:
-        """Store a text, or texts; see :meth:`ChannelData.write`."""
-        await super().write(value, flags=flags, **metadata)
-
-    async def write_from_dbr(self, *args: Any, flags: int = 0, **kwargs: Any) -> None:
-        """Store what a client sent: texts, or numbers as text."""
-        await super().write_from_dbr(*args, flags=flags, **kwargs)
-
     def _encoded(self, text: str, size: int) -> bytes:
         return cut(text, self.string_encoding or STR_ENC, size)
 
@@ -266,14 +258,6 @@ class ChannelChar(ChannelData):
             self._check_length(length)
         text: str = value
         return text
-
-    async def write(self, *args: Any, flags: int = 0, **kwargs: Any) -> None:
-        """Store a text; see :meth:`ChannelData.write`."""
-        await super().write(*args, flags=flags, **kwargs)
-
-    async def write_from_dbr(self, *args: Any, flags: int = 0, **kwargs: Any) -> None:
-        """Store the text that a client sent, as a string or as CHARs."""
-        await super().write_from_dbr(*args, flags=flags, **kwargs)
 
     def _elements(self, stop: int | None = None) -> Any:
         return self._texts() if self._report_as_string else self._encode(self._value)[:stop]
