@@ -95,17 +95,23 @@ class PVGroup:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for attr, thing in list(vars(cls).items()):
-            if isinstance(thing, (pvproperty, SubGroup)):
-                _check_name(cls, attr, thing)
-                if thing.owner is not cls or thing.attr_name != attr:
-                    setattr(cls, attr, thing.renamed(cls, attr))
+            if not isinstance(thing, (pvproperty, SubGroup)):
+                continue
+            if attr.startswith("_"):
+                # Not a PV by itself, but a hook of an inherited one may have such a name.
+                if thing.origin is None or thing.owner is not None:
+                    continue
+                attr = str(thing.attr_name)
+            _check_name(cls, attr, thing)
+            if thing.owner is not cls or thing.attr_name != attr:
+                setattr(cls, attr, thing.renamed(cls, attr))
         for kind, method in (("get", "group_read"), ("put", "group_write")):
             if method in vars(cls):
                 check_hook(kind, vars(cls)[method], method)
         cls._members_ = members = {}
         for base in reversed(cls.__mro__):
             for attr, thing in vars(base).items():
-                if isinstance(thing, (pvproperty, SubGroup)):
+                if isinstance(thing, (pvproperty, SubGroup)) and not attr.startswith("_"):
                     members[attr] = thing
                 else:
                     members.pop(attr, None)

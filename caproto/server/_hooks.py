@@ -8,11 +8,11 @@ import re
 import sys
 from collections.abc import Mapping
 from types import FunctionType
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from .._errors import CaprotoKeyError, CaprotoRuntimeError
 
-__all__ = ["PARAMETERS", "caller", "check_hook", "expand_macros", "location_of", "logger_of"]
+__all__ = ["PARAMETERS", "begun", "caller", "check_hook", "expand_macros", "location_of", "logger_of"]
 
 # What follows the group in the signature of each hook.
 PARAMETERS = {
@@ -22,16 +22,39 @@ PARAMETERS = {
     "shutdown": ("instance", "async_lib"),
     "scan": ("instance", "async_lib"),
 }
+T = TypeVar("T")
 _COROUTINE = 0x80 | 0x100  # CO_COROUTINE, CO_ITERABLE_COROUTINE
 _VARARGS = 0x04
 
 
-def caller(depth: int = 1) -> tuple[str, int]:
-    """Return (file, line) of the first frame outside of this package; `depth` frames are skipped at once."""
+def _outside(depth: int) -> Any:
+    """Return the first frame outside of this package; `depth` frames are skipped at once."""
     frame: Any = sys._getframe(depth)
     while frame.f_back is not None and str(frame.f_globals.get("__name__", "")).startswith("caproto.server."):
         frame = frame.f_back
+    return frame
+
+
+def caller(depth: int = 1) -> tuple[str, int]:
+    """Return (file, line) of the first frame outside of this package; `depth` frames are skipped at once."""
+    frame = _outside(depth + 1)
     return frame.f_code.co_filename, frame.f_lineno
+
+
+def begun(thing: T) -> T:
+    """Return what the body of a class has made of an inherited pvproperty or SubGroup so far, or else the thing itself.
+
+    ``@Base.x.putter`` and ``@Base.x.startup`` in one body are two hooks of one PV.
+    """
+    namespace = _outside(2).f_locals
+    if "__qualname__" not in namespace:  # no body of a class
+        return thing
+    wanted: Any = thing
+    for same in namespace.values():
+        if type(same) is type(wanted) and same.origin is wanted and same.owner is None:
+            wanted = same
+            break
+    return cast(T, wanted)
 
 
 def _function(hook: Any) -> tuple[FunctionType | None, int]:

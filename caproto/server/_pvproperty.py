@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 from .._enums import AlarmSeverity
 from .._errors import CaprotoAttributeError, CaprotoRuntimeError
 from ._fields import FieldSpec
-from ._hooks import caller, check_hook, location_of
+from ._hooks import begun, caller, check_hook, location_of
 from ._pvspec import PVSpec
 from ._scan import scan_wrapper
 from .typing import T_Data
@@ -90,6 +90,8 @@ class pvproperty(Generic[T_Data]):  # noqa: N801
         self.attr_name: str | None = None
         self.owner: type | None = None
         self.misnamed: str | None = None
+        # The inherited pvproperty that this one gives more hooks.
+        self.origin: Any = None
         items = tuple(fields or ()) + (field_spec.items() if field_spec is not None else ())
         self.pvspec = PVSpec(
             get, put, startup, shutdown, None, name, dtype, value, max_length, alarm_group, read_only, doc,
@@ -108,6 +110,8 @@ class pvproperty(Generic[T_Data]):  # noqa: N801
     # In the body of a class ---------------------------------------------------------------------
 
     def __set_name__(self, owner: type, name: str) -> None:
+        if name.startswith("_"):
+            return
         if self.owner is None:
             self.owner, self.attr_name = owner, name
             self.pvspec = self.pvspec.new_names(name, name if self.pvspec.name is None else None)
@@ -137,6 +141,8 @@ class pvproperty(Generic[T_Data]):  # noqa: N801
             raise CaprotoAttributeError(
                 f"{self.describe()}: there are no PVs before `super().__init__(*args, **kwargs)` was called"
             ) from None
+        except KeyError:
+            raise CaprotoAttributeError(f"{self.describe()} is no PV: its name begins with an underscore") from None
 
     def __set__(self, instance: PVGroup, value: Any) -> None:
         raise CaprotoAttributeError(
@@ -158,11 +164,12 @@ class pvproperty(Generic[T_Data]):  # noqa: N801
             return self
         other = copy.copy(self)
         other.pvspec = self.pvspec._replace(**changes)
-        other.owner = None
+        other.owner, other.origin = None, self
         return other
 
     def _hook(self: Self, kind: str, hook: Any) -> Self:
         check_hook(kind, hook)
+        self = begun(self)
         other = getattr(self.pvspec, kind)
         if other is not None and self.owner is None:
             logger.warning(
@@ -225,14 +232,14 @@ class pvproperty(Generic[T_Data]):  # noqa: N801
                 failure_severity=failure_severity,
                 use_scan_field=use_scan_field,
             )
-            return self._with(scan=wrapped)
+            return begun(self)._with(scan=wrapped)
 
         return take
 
     @property
     def fields(self: Self) -> FieldSpec:
         """The fields of the record, for hooks: ``@x.fields.high_alarm_limit.putter``, ``@x.fields.HIGH.startup``."""
-        return FieldSpec(self)
+        return FieldSpec(begun(self))
 
     @property
     def record_type(self) -> Any:

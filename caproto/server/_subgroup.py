@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from .._errors import CaprotoAttributeError, CaprotoError, CaprotoRuntimeError
-from ._hooks import caller, expand_macros
+from ._hooks import begun, caller, expand_macros
 from ._pvproperty import pvproperty
 from ._pvspec import PVSpec
 from .typing import T_PVGroup
@@ -70,6 +70,8 @@ class SubGroup(Generic[T_PVGroup]):
         self.attr_name: str | None = None
         self.owner: type | None = None
         self.misnamed: str | None = None
+        # The inherited SubGroup whose pvproperties this one gives more hooks.
+        self.origin: Any = None
         self.location: tuple[str, int] | None = caller(2)
         self.prefix = prefix
         self.macros = dict(macros or {})
@@ -113,6 +115,8 @@ class SubGroup(Generic[T_PVGroup]):
     # In the body of a class ---------------------------------------------------------------------
 
     def __set_name__(self, owner: type, name: str) -> None:
+        if name.startswith("_"):
+            return
         if self.owner is None:
             self.owner, self.attr_name = owner, name
             if self.group_dict is not None:
@@ -145,7 +149,8 @@ class SubGroup(Generic[T_PVGroup]):
             raise AttributeError(attr)
         member = getattr(self.group_cls, "_members_", {}).get(attr)
         if isinstance(member, pvproperty):
-            return NestedPvproperty.of(member, self)
+            target = begun(self)
+            return NestedPvproperty.of(target.group_cls._members_[attr], target)
         if member is not None:
             return member
         raise CaprotoAttributeError(f"{self.describe()}: there is no pvproperty {attr!r} in it")
@@ -155,8 +160,10 @@ class SubGroup(Generic[T_PVGroup]):
         changed = type(self.group_cls.__name__, (self.group_cls,), {attr: prop, "__doc__": self.group_cls.__doc__})
         changed.__qualname__ = self.group_cls.__qualname__
         changed.__module__ = self.group_cls.__module__
-        target = self if self.owner is None else copy.copy(self)
-        target.owner = None
+        target = self
+        if self.owner is not None:
+            target = copy.copy(self)
+            target.owner, target.origin = None, self
         target.group_cls = changed
         return target
 

@@ -220,7 +220,8 @@ def test_specifications_without_a_group() -> None:
     group = Inner(prefix="p:", macros={"axis": ""})
     spec = PVSpec(attr="y", name="{axis}y", value=3.0)
     assert data_class_from_pvspec(group, spec) is PvpropertyDouble
-    assert channeldata_from_pvspec(group, spec).pvname == "p:y"
+    name, pv = channeldata_from_pvspec(group, spec)
+    assert (name, pv.pvname) == ("p:y", "p:y")
     assert spec.new_names("q").name == "{axis}y"
 
 

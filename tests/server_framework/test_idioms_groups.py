@@ -156,3 +156,79 @@ def test_an_alarm_forgets_pvs_that_are_gone() -> None:
     assert alarm._channels == [kept] and len(alarm._references) == 1 and kept.severity == 2
     kept.alarm = ChannelAlarm()
     assert not alarm._channels
+
+
+def test_hooks_that_a_subclass_gives_one_after_the_other_belong_to_one_pv() -> None:
+    class Base(PVGroup):
+        a = pvproperty(value=1, record="motor")
+        both = get_pv_pair_wrapper()(dtype=int)
+
+    class Ioc(Base):
+        @Base.a.putter
+        async def a(self, instance: Any, value: Any) -> Any:
+            return value + 1
+
+        @Base.a.startup
+        async def a(self, instance: Any, async_lib: Any) -> None: ...  # noqa: F811
+
+        @Base.a.scan(period=1)
+        async def a(self, instance: Any, async_lib: Any) -> None: ...  # noqa: F811
+
+        @Base.a.fields.stop.putter
+        async def a(fields, instance: Any, value: Any) -> None:  # noqa: F811
+            await fields.parent.write(77)
+
+        @Base.both.setpoint.putter
+        async def both(self, instance: Any, value: Any) -> None:
+            await self.readback.write(value * 3)
+
+        @Base.both.readback.startup
+        async def both(self, instance: Any, async_lib: Any) -> None: ...  # noqa: F811
+
+        @Base.both.setpoint.startup
+        async def both(self, instance: Any, async_lib: Any) -> None: ...  # noqa: F811
+
+    group: Any = Ioc(prefix="p:")
+    run(group.a.fields["STOP"].write(1))
+    run(group.both.setpoint.write(2))
+    assert (group.a.value, group.both.readback.value) == (78, 6)
+    assert None not in (group.a.startup, group.a.scan, group.both.readback.startup, group.both.setpoint.startup)
+    assert Base(prefix="p:").a.putter is None
+
+
+def test_names_that_begin_with_an_underscore_are_those_of_hooks_and_not_of_pvs() -> None:
+    class Base(PVGroup):
+        template = pvproperty(value=1)
+        given = pvproperty(value=1)
+
+        @given.putter
+        async def _(self, instance: Any, value: Any) -> int:
+            return 5
+
+        @given.startup
+        async def _(self, instance: Any, async_lib: Any) -> None: ...
+
+        @template.putter
+        async def _(self, instance: Any, value: Any) -> int:
+            return 6
+
+        _hidden = pvproperty(value=1)
+        _group = SubGroup(Inner)
+
+    class Ioc(Base):
+        @Base.given.putter
+        async def _put_given(self, instance: Any, value: Any) -> int:
+            return 7
+
+        @Base.given.shutdown
+        async def _end_given(self, instance: Any, async_lib: Any) -> None: ...
+
+    for cls, given in ((Base, 5), (Ioc, 7), (Base, 5)):
+        group: Any = cls(prefix="p:")
+        assert list(group.pvdb) == ["p:template", "p:given"]
+        run(group.given.write(3))
+        run(group.template.write(3))
+        assert (group.given.value, group.template.value) == (given, 6)
+        assert group.given.startup is not None and (group.given.shutdown is None) == (cls is Base)
+        with pytest.raises(AttributeError, match=r"test_idioms_groups.py:\d+.*begins with an underscore"):
+            group._hidden.value  # noqa: B018
