@@ -282,6 +282,7 @@ def data_class_from_pvspec(group: PVGroup, pvspec: PVSpec) -> type[PvpropertyDat
     return pvspec.get_data_class(group)
 
 
-def channeldata_from_pvspec(group: PVGroup, pvspec: PVSpec) -> PvpropertyData[Any]:
-    """Return the PV of a specification in a group; the group learns nothing of it."""
-    return pvspec.create(group)
+def channeldata_from_pvspec(group: PVGroup, pvspec: PVSpec) -> tuple[str, PvpropertyData[Any]]:
+    """Return name and PV of a specification in a group; the group learns nothing of it."""
+    pv = pvspec.create(group)
+    return pv.pvname, pv
