@@ -217,3 +217,17 @@ def test_a_field_that_cannot_hold_the_value_of_its_pv_is_left_as_it_is() -> None
         assert fields_of(pv, "VAL", "MLST") == [float("inf"), 2]
 
     run(job())
+
+
+def test_texts_of_a_pv_that_no_client_can_be_told_are_told_in_its_fields_as_far_as_they_can() -> None:
+    class Ioc(PVGroup):
+        angle = pvproperty(value=1.0, doc="angle → 90°", units="→", record="ai")
+        way = pvproperty(value="→", enum_strings=["→", "b"], record="mbbi")
+
+    async def job() -> None:
+        ioc = Ioc(prefix="")
+        assert fields_of(ioc.angle, "DESC", "EGU") + fields_of(ioc.way, "ZRST") == ["angle ? 90°", "?", "?"]
+        await ioc.angle.write_metadata(units="← m")
+        assert fields_of(ioc.angle, "EGU") == ["? m"]
+
+    run(job())

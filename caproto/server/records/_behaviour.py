@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
+from ..._constants import STR_ENC
 from ..._enums import ChannelType
 from .._access import DEFAULT
 from ._processing import process
@@ -94,6 +95,11 @@ _STATIC: dict[str, Show] = {
     "FTVL": lambda pv: _FTVL[pv.data_type] if pv.record_type in _ARRAYS else None,
     "NORD": lambda pv: pv.length if pv.record_type != "asyn" else None,
 }
+
+
+def writable(value: Any) -> Any:
+    """Return what a field can hold of a text of the PV: `?` for other characters, as the PV tells them itself."""
+    return value.encode(STR_ENC, "replace").decode(STR_ENC) if isinstance(value, str) else value
 
 
 def initial(pv: Any, cls: Any, name: str) -> Any:

@@ -283,7 +283,7 @@ class RecordFieldGroup(PVGroup, metaclass=_FieldAttributes):
             prop = _make(owner, table_of(cls._table)[name])
         hooks = {kind: hook for (field, kind), hook in self.parent.pvspec.fields or () if field == name}
         spec = prop.pvspec._replace(**hooks)
-        start = behaviour.initial(self.parent, cls, name)
+        start = behaviour.writable(behaviour.initial(self.parent, cls, name))
         try:
             field = (spec if start is None else spec._replace(value=start)).create(self)
         except CaprotoRuntimeError:  # the PV has another type than such records, and a value that the field cannot have
@@ -379,7 +379,7 @@ class RecordFieldGroup(PVGroup, metaclass=_FieldAttributes):
             field = made.get(name)
             if field is None:
                 continue
-            value = told(self.parent, *arguments)
+            value = behaviour.writable(told(self.parent, *arguments))
             strings = getattr(field, "enum_strings", ())
             if isinstance(value, int) and 0 <= value < len(strings):
                 value = strings[value]
