@@ -29,9 +29,11 @@ class FieldSpec:
     def __getattr__(self, attr: str) -> _Field:
         if attr.startswith("__"):
             raise AttributeError(attr)
-        record = self._prop.record_type
-        if record is None:
+        if self._prop.record_type is None:
             raise CaprotoAttributeError(f"{self._prop.describe()} has no fields, it is no record")
+        from .records import find_record
+
+        record = find_record(self._prop.record_type)
         field = record.field_of(attr)
         if field is None:
             raise CaprotoAttributeError(f"{self._prop.describe()}: {record.__name__} has no field {attr!r}")

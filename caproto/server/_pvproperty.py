@@ -13,7 +13,7 @@ from ._fields import FieldSpec
 from ._hooks import begun, caller, check_hook, location_of
 from ._pvspec import PVSpec
 from ._scan import scan_wrapper
-from .typing import T_Data
+from .typing import T_Data, T_RecordFields
 
 if TYPE_CHECKING:
     from ._group import PVGroup
@@ -26,7 +26,7 @@ logger = logging.getLogger("caproto.server")
 Self = TypeVar("Self", bound="pvproperty[Any]")
 
 
-class pvproperty(Generic[T_Data]):  # noqa: N801
+class pvproperty(Generic[T_Data, T_RecordFields]):  # noqa: N801
     """One PV of a :class:`PVGroup`.
 
     Parameters
@@ -65,6 +65,45 @@ class pvproperty(Generic[T_Data]):  # noqa: N801
             async def setpoint(self, instance, value):
                 await self.device.heat_to(value)
     """
+
+    if not TYPE_CHECKING:
+
+        def __class_getitem__(cls, hints: Any) -> Any:
+            return super().__class_getitem__(hints if isinstance(hints, tuple) else (hints, Any))
+
+    @overload
+    def __init__(
+        self,
+        get: Getter | None = None,
+        put: Putter | None = None,
+        startup: Startup | None = None,
+        shutdown: Shutdown | None = None,
+        *,
+        dtype: type[T_Data],
+        **options: Any,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self: pvproperty[Any],
+        get: Getter | None = None,
+        put: Putter | None = None,
+        startup: Startup | None = None,
+        shutdown: Shutdown | None = None,
+        *,
+        scan: Scan | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+        value: Any = None,
+        max_length: int | None = None,
+        alarm_group: str | None = None,
+        doc: str | None = None,
+        read_only: bool | None = None,
+        field_spec: FieldSpec | None = None,
+        fields: Any = None,
+        record: Any = None,
+        **cls_kwargs: Any,
+    ) -> None: ...
 
     def __init__(
         self,
@@ -243,13 +282,8 @@ class pvproperty(Generic[T_Data]):  # noqa: N801
 
     @property
     def record_type(self) -> Any:
-        """The class of the record's fields; None if it is no record."""
-        record = self.pvspec._record()
-        if record is None:
-            return None
-        from .records import find_record
-
-        return find_record(record)
+        """The record it poses as, by name or class as it was given; None if it is none."""
+        return self.pvspec._record()
 
     def describe(self) -> str:
         """Return ``Class.attribute (file:line)`` for error messages."""

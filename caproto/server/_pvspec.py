@@ -172,6 +172,8 @@ class PVSpec(_Spec):
             "max_length": self.max_length,
             "record": self._record(),
         }
+        if self.doc:
+            kwargs.setdefault("doc", self.doc)
         if self.alarm_group is not None and group is not None:
             kwargs.setdefault("alarm", group.alarms[self.alarm_group])
         dtype = self.dtype if self.dtype is not None else type(self.value)
@@ -261,11 +263,11 @@ def _array_kind(value: Any) -> Any:
 
 
 def _enum_strings(cls: Any) -> tuple[str, ...]:
-    """Return the names of an Enum by number; numbers that have none are empty."""
+    """Return the names of an Enum by number; those between get one too, as clients choose states by their names."""
     numbered = {
         member.value if isinstance(member.value, int) else index: member.name for index, member in enumerate(cls)
     }
-    return tuple(numbered.get(number, "") for number in range(max(numbered, default=-1) + 1))
+    return tuple(numbered.get(number, f"unset_{number}") for number in range(max(numbered, default=-1) + 1))
 
 
 def _record_dtype(record: Any) -> Any:

@@ -56,6 +56,22 @@ class SubGroup(Generic[T_PVGroup]):
 
     attr_separator: str = ":"
 
+    @overload
+    def __init__(self, group: type[T_PVGroup], **options: Any) -> None: ...
+
+    @overload
+    def __init__(
+        self: SubGroup[Any],
+        group: Any = None,
+        *,
+        prefix: str | None = None,
+        macros: Mapping[str, str] | None = None,
+        attr_separator: str | None = None,
+        doc: str | None = None,
+        base: tuple[type, ...] | None = None,
+        **init_kwargs: Any,
+    ) -> None: ...
+
     def __init__(
         self,
         group: Any = None,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ._layer import AsyncLibraryLayer
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar as DefaultTypeVar
+
     from .._data import ChannelData
     from ._group import PVGroup
 
@@ -27,5 +29,8 @@ AinitHook = Callable[[AsyncLibraryLayer], Awaitable[None]]
 
 T_Data = TypeVar("T_Data", bound="ChannelData")
 T_PVGroup = TypeVar("T_PVGroup", bound="PVGroup")
-T_RecordFields = TypeVar("T_RecordFields")
+if TYPE_CHECKING:  # type checkers know them, Python does from 3.13 on
+    T_RecordFields = DefaultTypeVar("T_RecordFields", default=Any)
+else:
+    T_RecordFields = TypeVar("T_RecordFields")
 T_pvproperty = TypeVar("T_pvproperty")
