@@ -16,7 +16,7 @@ from .._data.subscription import Subscription
 from .._data.view import Encoded
 from .._enums import AccessRights, AlarmSeverity, ChannelType, SubscriptionType
 from .._errors import CaprotoValueError
-from ._calc import Expression, parse_expression
+from ._calc import Expression, inputs_of, parse_expression
 from ._names import find
 
 if TYPE_CHECKING:
@@ -26,20 +26,21 @@ __all__ = ["DEFAULT", "AccessSecurity", "Group", "Rule", "group_changed", "parse
 
 logger = logging.getLogger("caproto.server")
 
-_TOKEN = re.compile(r'(?:\s|\#[^\n]*)*(?:"([^"\n]*)"|([(){},])|([^\s(){},"#]+)|\Z)')
+_TOKEN = re.compile(r'(?:\s|\#[^\n]*)*(?:"((?:\\.|[^"\\\n])*)"|([(){},])|([^\s(){},"#]+)|\Z)')
 _RIGHTS = {"NONE": 0, "READ": int(AccessRights.READ), "WRITE": int(AccessRights.READ | AccessRights.WRITE)}
 DEFAULT = "DEFAULT"
 _ANY_CHANGE = sum(map(int, SubscriptionType))
 
 
 class Rule(NamedTuple):
-    """One rule; no users or no hosts means any, `calc` None means always."""
+    """One rule; no users or no hosts means any, `calc` None means always; `letters` are the inputs of `calc`."""
 
     level: int
     rights: int
     users: tuple[str, ...]
     hosts: tuple[str, ...]
     calc: Expression | None
+    letters: frozenset[str] = frozenset()
 
 
 class Group(NamedTuple):
@@ -105,18 +106,40 @@ def parse_access_file(text: str, source: str = "access security file") -> _File:
     """
     tokens = _Tokens(text, source)
     found = _File({}, {}, {})
+    known: dict[str, Mapping[str, Any]] = {"UAG": found.users, "HAG": found.hosts, "ASG": found.groups}
+    if tokens.token is None:
+        raise tokens.wrong("there is nothing in it")
     while tokens.token is not None:
         kind = tokens.step()
-        if kind not in ("UAG", "HAG", "ASG"):
-            raise tokens.wrong(f"UAG, HAG or ASG expected, found {kind!r}")
+        defined = known.get(kind)
+        if defined is None:
+            _skip(tokens, kind, "the block")
+            continue
         (name,) = _one(tokens)
+        if name in defined:
+            raise tokens.wrong(f"{kind}({name}) is defined twice")
         if kind == "ASG":
             found.groups[name] = _group(tokens, found)
-        elif kind == "UAG":
-            found.users[name] = frozenset(tokens.items("{", "}"))
+            continue
+        members = tokens.items("{", "}") if tokens.token == "{" else []
+        if kind == "UAG":
+            found.users[name] = frozenset(members)
         else:
-            found.hosts[name] = frozenset(host.lower() for host in tokens.items("{", "}"))
+            found.hosts[name] = frozenset(host.lower() for host in members)
     return found
+
+
+def _skip(tokens: _Tokens, word: str, what: str) -> None:
+    """Leave out what other versions of EPICS know, as EPICS does: ``METHOD("x509")``."""
+    if tokens.token != "(":
+        raise tokens.wrong(f"{word!r} is not understood")
+    logger.warning("%s", tokens.wrong(f"{word} is not understood; {what} that has it is left out"))
+    tokens.items("(", ")")
+    depth = 0
+    while tokens.token == "{" or depth:
+        depth += {"{": 1, "}": -1}.get(tokens.step(), 0)
+        if tokens.token is None and depth:
+            raise tokens.wrong("'}' expected, found the end")
 
 
 def _one(tokens: _Tokens) -> list[str]:
@@ -137,38 +160,55 @@ def _group(tokens: _Tokens, file: _File) -> Group:
         if re.fullmatch("INP[A-U]", word):
             (inputs[word[3]],) = _one(tokens)
         elif word == "RULE":
-            rules.append(_rule(tokens, file))
+            rule = _rule(tokens, file)
+            rules += [rule] if rule is not None else []
         else:
             raise tokens.wrong(f"INPA..INPU, RULE or '}}' expected, found {word!r}")
     tokens.step()
     return Group(inputs, tuple(rules))
 
 
-def _rule(tokens: _Tokens, file: _File) -> Rule:
+def _rule(tokens: _Tokens, file: _File) -> Rule | None:
+    """Return a rule; None if there is something in it that is not understood."""
     head = tokens.items("(", ")")
-    if len(head) not in (2, 3) or head[0] not in ("0", "1") or head[1] not in _RIGHTS:
-        raise tokens.wrong(f"RULE(0 or 1, NONE, READ or WRITE) expected, found {head}")
+    if len(head) not in (2, 3) or not (head[0].isascii() and head[0].isdecimal()):
+        raise tokens.wrong(f"RULE(level, NONE, READ or WRITE) expected, found {head}")
     if head[2:] not in ([], ["TRAPWRITE"], ["NOTRAPWRITE"]):
         raise tokens.wrong(f"TRAPWRITE or NOTRAPWRITE expected, found {head[2]!r}")
-    users: list[str] = []
-    hosts: list[str] = []
-    calc = None
+    understood = head[1] in _RIGHTS
+    if not understood:
+        logger.warning("%s", tokens.wrong(f"{head[1]} is none of NONE, READ and WRITE; the rule is left out"))
+    named: dict[str, list[str]] = {"UAG": [], "HAG": []}
+    text = None
     if tokens.token == "{":
         tokens.step()
+        if tokens.token == "}":  # as when all that was in it is a comment now
+            raise tokens.wrong("UAG, HAG or CALC expected, found '}'")
         while tokens.token != "}":
             word = tokens.step()
             if word == "CALC":
-                calc = parse_expression(_one(tokens)[0])
-                continue
-            known, target = {"UAG": (file.users, users), "HAG": (file.hosts, hosts)}.get(word, (None, users))
-            if known is None:
-                raise tokens.wrong(f"UAG, HAG, CALC or '}}' expected, found {word!r}")
-            for name in tokens.items("(", ")"):
-                if name not in known:
-                    raise tokens.wrong(f"{word}({name}) is not defined")
-                target.append(name)
+                (text,) = _one(tokens)
+            elif word in named:
+                named[word] += _defined(tokens, word, file.users if word == "UAG" else file.hosts)
+            else:
+                understood = False
+                _skip(tokens, word, "the rule")
         tokens.step()
-    return Rule(int(head[0]), _RIGHTS[head[1]], tuple(users), tuple(hosts), calc)
+    if not understood:
+        return None
+    calc = None if text is None else parse_expression(text)
+    rights, letters = _RIGHTS[head[1]], inputs_of(text or "")
+    return Rule(int(head[0]), rights, tuple(named["UAG"]), tuple(named["HAG"]), calc, letters)
+
+
+def _defined(tokens: _Tokens, kind: str, known: Mapping[str, Any]) -> list[str]:
+    names = tokens.items("(", ")")
+    if not names:  # which would be everybody
+        raise tokens.wrong(f"{kind}() names no group")
+    for name in names:
+        if name not in known:
+            raise tokens.wrong(f"{kind}({name}) is not defined")
+    return names
 
 
 class AccessSecurity:
@@ -194,7 +234,9 @@ class AccessSecurity:
             name: frozenset(hosts if resolve is None else _addresses(hosts, resolve))
             for name, hosts in self._file.hosts.items()
         }
-        self._inputs: dict[str, dict[str, ChannelData | None]] = {name: {} for name in self._file.groups}
+        self._inputs: dict[str, dict[str, ChannelData | None]] = {
+            name: dict.fromkeys(group.inputs) for name, group in self._file.groups.items()
+        }
         self.changed: Callable[[], None] = _nothing
         self._pvdb: Mapping[str, ChannelData] = {}
         # For each rule of a group whether its calculation gives 1 at present.
@@ -211,10 +253,9 @@ class AccessSecurity:
                 target = find(pvdb, pv)
                 if target is None:
                     logger.warning("INP%s of access security group %s: there is no %s here", letter, name, pv)
-                    self._inputs[name][letter] = None
                 else:
                     self._inputs[name][letter] = target.data
-                    target.data.attach(Subscription(target.data.view(), int(_DOUBLE), 1, _ANY_CHANGE, self))
+                    target.data.attach(Subscription(target.view, int(_DOUBLE), 1, _ANY_CHANGE, self))
         self._calculate()
 
     def put(self, subscription: Subscription, encoded: Encoded) -> None:
@@ -226,7 +267,7 @@ class AccessSecurity:
         """Calculate all rules anew, and return whether that makes a difference."""
         before = self._true
         self._true = {
-            name: tuple(rule.calc is None or _is_one(rule.calc, self._inputs[name]) for rule in group.rules)
+            name: tuple(_holds(rule, self._inputs[name]) for rule in group.rules)
             for name, group in self._file.groups.items()
         }
         return self._true != before
@@ -260,19 +301,23 @@ class AccessSecurity:
         return not rule.hosts or any(host in self._hosts[name] for name in rule.hosts)
 
 
-def _is_one(calc: Expression, inputs: Mapping[str, ChannelData | None]) -> bool:
-    """Whether a calculation gives 1; it does not while an input is missing, invalid or no number."""
-    values: dict[str, float] = {}
-    for letter, data in inputs.items():
+def _holds(rule: Rule, inputs: Mapping[str, ChannelData | None]) -> bool:
+    """Whether the calculation gives 1; it does not while an input of it is missing, invalid or no number."""
+    if rule.calc is None:
+        return True
+    values = dict.fromkeys(rule.letters, 0.0)  # as EPICS has those that are no inputs
+    for letter in rule.letters & inputs.keys():
+        data = inputs[letter]
         if data is None or data.severity >= AlarmSeverity.INVALID_ALARM:
             return False
         try:
-            values[letter] = float(data.read_from_dbr(_DOUBLE)[1][0])
-        except (CaprotoValueError, IndexError):
+            elements = data.read_from_dbr(_DOUBLE)[1]
+            values[letter] = float(elements[0]) if len(elements) else 0.0
+        except CaprotoValueError:
             return False
     try:
-        return abs(calc(values) - 1) < 0.01
-    except (KeyError, ValueError, OverflowError):
+        return abs(rule.calc(values) - 1) < 0.01
+    except (ValueError, OverflowError):
         return False
 
 

@@ -10,30 +10,36 @@ from typing import NamedTuple
 
 from .._errors import CaprotoValueError
 
-__all__ = ["Expression", "parse_expression"]
+__all__ = ["Expression", "inputs_of", "parse_expression"]
 
 Expression = Callable[[Mapping[str, float]], float]
 
 _TOKEN = re.compile(
-    r"\s*(?:(\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+)|([A-Za-z]+)|(\*\*|&&|\|\||==|!=|<=|>=|<<|>>|[-+*/%^()!~<>=#&|?:,]))"
+    r"\s*(?:(0[xX][0-9a-fA-F]+|\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+)|([A-Za-z][A-Za-z0-9]*)"
+    r"|(\*\*|&&|\|\||==|!=|<=|>=|<<|>>|[-+*/%^()!~<>=#&|?:,]))"
 )
 #: Deepest nesting; an expression fits one line of 40 characters in a record.
 DEPTH = 50
 
 
 def _whole(function: Callable[[int, int], int]) -> Callable[[float, float], float]:
-    return lambda left, right: float(function(int(left), int(right)))
+    """Return an operator on integers of 32 bits."""
+    return lambda left, right: float((function(int(left), int(right)) + 2**31 & 0xFFFFFFFF) - 2**31)
 
 
 def _power(left: float, right: float) -> float:
     try:
-        return float(math.pow(left, right))
-    except (OverflowError, ValueError):
-        return math.nan
+        return math.pow(left, right)
+    except ValueError:
+        return math.nan if left else math.inf
+    except OverflowError:
+        return math.inf
 
 
 def _divide(left: float, right: float) -> float:
-    return left / right if right else math.nan
+    if right:
+        return left / right
+    return math.copysign(math.inf, left) * math.copysign(1.0, right) if left and left == left else math.nan
 
 
 def _modulo(left: float, right: float) -> float:
@@ -50,25 +56,48 @@ def _compare(function: Callable[[float, float], bool]) -> Callable[[float, float
 
 
 _EQUAL, _DIFFERENT = _compare(operator.eq), _compare(operator.ne)
+_OR, _AND = _Operator(1, _whole(operator.or_)), _Operator(2, _whole(operator.and_))
+#: Levels are those of EPICS, not those of C: all comparisons bind alike, and so do ``|`` and ``||``.
 _BINARY = {
     "||": _Operator(1, lambda left, right: float(bool(left) or bool(right))),
+    "|": _OR, "OR": _OR, "XOR": _Operator(1, _whole(operator.xor)),
     "&&": _Operator(2, lambda left, right: float(bool(left) and bool(right))),
-    "|": _Operator(3, _whole(operator.or_)),
-    "&": _Operator(4, _whole(operator.and_)),
-    "=": _Operator(5, _EQUAL), "==": _Operator(5, _EQUAL),
-    "#": _Operator(5, _DIFFERENT), "!=": _Operator(5, _DIFFERENT),
-    "<": _Operator(6, _compare(operator.lt)), "<=": _Operator(6, _compare(operator.le)),
-    ">": _Operator(6, _compare(operator.gt)), ">=": _Operator(6, _compare(operator.ge)),
-    "+": _Operator(7, operator.add), "-": _Operator(7, operator.sub),
-    "*": _Operator(8, operator.mul), "/": _Operator(8, _divide), "%": _Operator(8, _modulo),
-    "^": _Operator(9, _power), "**": _Operator(9, _power),
+    "&": _AND, "AND": _AND,
+    "<<": _Operator(2, _whole(lambda left, right: left << (right & 31))),
+    ">>": _Operator(2, _whole(lambda left, right: left >> (right & 31))),
+    "=": _Operator(3, _EQUAL), "==": _Operator(3, _EQUAL),
+    "#": _Operator(3, _DIFFERENT), "!=": _Operator(3, _DIFFERENT),
+    "<": _Operator(3, _compare(operator.lt)), "<=": _Operator(3, _compare(operator.le)),
+    ">": _Operator(3, _compare(operator.gt)), ">=": _Operator(3, _compare(operator.ge)),
+    "+": _Operator(4, operator.add), "-": _Operator(4, operator.sub),
+    "*": _Operator(5, operator.mul), "/": _Operator(5, _divide), "%": _Operator(5, _modulo),
+    "^": _Operator(6, _power), "**": _Operator(6, _power),
 }  # fmt: skip
+#: Functions of one argument are operators to EPICS: ``ABS A`` is ``ABS(A)``.
 _UNARY: dict[str, Callable[[float], float]] = {
     "-": operator.neg,
     "+": operator.pos,
     "!": lambda value: float(not value),
     "~": lambda value: float(~int(value)),
+    "NOT": lambda value: float(~int(value)),
+    "ABS": abs,
+    "SQR": math.sqrt, "SQRT": math.sqrt, "EXP": math.exp,
+    "LOG": math.log10, "LOGE": math.log, "LN": math.log,
+    "CEIL": lambda value: float(math.ceil(value)), "FLOOR": lambda value: float(math.floor(value)),
+    "NINT": lambda value: float(math.trunc(value + math.copysign(0.5, value))),
+    "SIN": math.sin, "COS": math.cos, "TAN": math.tan,
+    "ASIN": math.asin, "ACOS": math.acos, "ATAN": math.atan,
+    "SINH": math.sinh, "COSH": math.cosh, "TANH": math.tanh,
+    "ISINF": lambda value: float(math.isinf(value)),
+}  # fmt: skip
+#: Of any number of arguments.
+_FUNCTIONS: dict[str, Callable[[list[float]], float]] = {
+    "MIN": lambda values: math.nan if any(map(math.isnan, values)) else min(values),
+    "MAX": lambda values: math.nan if any(map(math.isnan, values)) else max(values),
+    "ISNAN": lambda values: float(any(map(math.isnan, values))),
+    "FINITE": lambda values: float(all(map(math.isfinite, values))),
 }
+_CONSTANTS = {"PI": math.pi, "D2R": math.pi / 180, "R2D": 180 / math.pi}
 
 
 def parse_expression(text: str) -> Expression:
@@ -84,6 +113,11 @@ def parse_expression(text: str) -> Expression:
     if parser.token:
         raise parser.wrong()
     return expression
+
+
+def inputs_of(text: str) -> frozenset[str]:
+    """Return the letters of the inputs that an expression uses."""
+    return frozenset(re.findall(r"\b[A-U]\b", text.upper()))
 
 
 class _Parser:
@@ -106,7 +140,7 @@ class _Parser:
         if match is None:
             raise CaprotoValueError(f"CALC {self.text!r}: {self.text[self.at :]!r} is not understood")
         self.at = match.end()
-        self.token = match[0].strip()
+        self.token = match[0].strip().upper()
 
     def expect(self, token: str) -> None:
         if self.token != token:
@@ -156,15 +190,34 @@ class _Parser:
             inner = self.choice()
             self.expect(")")
             return inner
-        if token[:1].isdigit() or token[:1] == ".":
+        if token in _FUNCTIONS:
             self.step()
-            number = float(token)
+            return _called(_FUNCTIONS[token], self.arguments())
+        if token[:1].isdigit() or token[:1] == "." or token in _CONSTANTS:
+            self.step()
+            number = _CONSTANTS[token] if token in _CONSTANTS else _number(token)
             return lambda inputs: number
-        name = token.upper()
-        if len(name) == 1 and "A" <= name <= "U":
+        if len(token) == 1 and "A" <= token <= "U":
             self.step()
-            return lambda inputs: inputs[name]
+            return lambda inputs: inputs[token]
         raise self.wrong()
+
+    def arguments(self) -> list[Expression]:
+        self.expect("(")
+        found = [self.choice()]
+        while self.token == ",":
+            self.step()
+            found.append(self.choice())
+        self.expect(")")
+        return found
+
+
+def _number(token: str) -> float:
+    return float(int(token, 16)) if token.startswith("0X") else float(token)
+
+
+def _called(apply: Callable[[list[float]], float], arguments: list[Expression]) -> Expression:
+    return lambda inputs: apply([argument(inputs) for argument in arguments])
 
 
 def _joined(apply: Callable[[float, float], float], left: Expression, right: Expression) -> Expression:

@@ -11,6 +11,7 @@ import pytest
 import caproto._commands as ca
 from caproto._data import ChannelDouble
 from caproto._errors import CaprotoValueError
+from caproto.server import PVGroup, pvproperty
 from caproto.server._access import AccessSecurity
 from caproto.server._calc import parse_expression
 from caproto.server._engine import ServerEngine
@@ -66,6 +67,23 @@ def test_hosts_that_clients_claim_are_believed_if_the_ioc_is_asked_to(
     assert client.ask(ca.CreateChanRequest("x", 1, 13))[0] == ca.AccessRightsResponse(1, rights)
 
 
+def test_what_other_versions_know_is_left_out_with_the_rule_that_has_it(caplog: pytest.LogCaptureFixture) -> None:
+    access = AccessSecurity(
+        """
+        AUTHORITY(lab) { "Root" { "\\"Inner\\"" } }
+        UAG(nobody)
+        ASG(DEFAULT) {
+            RULE(2, READ)
+            RULE(1, WRITE) { METHOD("x509") AUTHORITY(lab) }
+            RULE(1, RPC) RULE(1, WRITE) { UAG(nobody) }
+        }
+        """
+    )
+    assert access.rights(Pv(), "", "", "alice") == 1
+    lines = [(record.levelname, int(record.message.split(":")[0].split()[-1])) for record in caplog.records]
+    assert lines == [("WARNING", 2), ("WARNING", 6), ("WARNING", 6), ("WARNING", 7)]
+
+
 def test_levels() -> None:
     access = AccessSecurity("ASG(DEFAULT) { RULE(1, READ) RULE(0, WRITE) }")
     assert [access.rights(Pv(asl=level), "", "", "") for level in (0, 1)] == [3, 1]
@@ -78,12 +96,17 @@ def test_without_default_group_nothing_is_granted() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("ASG(a) { RULE(1, FLY) }", "line 1.*FLY"),
-        ("\nASG(a) { RULE(2, READ) }", "line 2"),
+        ("ASG(a) { RULE(1, READ, FLY) }", "line 1.*FLY"),
+        ("\nASG(a) { RULE(-1, READ) }", "line 2"),
+        ("# nothing\n", "nothing in it"),
+        ("UAG(a) {b} UAG(a) {c}", r"UAG\(a\) is defined twice"),
+        ("ASG(a) { RULE(1, WRITE) { UAG() } }", "names no group"),
+        ("ASG(a) { RULE(1, WRITE) { # UAG(b)\n } }", "UAG, HAG or CALC expected"),
+        ("METHOD(a) { b { c }", "the end"),
         ("ASG(a) { RULE(1, READ) { UAG(none) } }", r"UAG\(none\) is not defined"),
         ('ASG(a) { RULE(1, READ) { CALC("A+") } }', "ends too early"),
         ("UAG(a) {b", "'}' expected"),
-        ("GAU(a) {b}", "GAU"),
+        ("GAU a {b}", "GAU"),
         ('UAG("a) {b}', "quote"),
         ("ASG(a) { INPZ(x) }", "INPZ"),
     ],
@@ -96,7 +119,9 @@ def test_mistakes_are_told_with_their_line(text: str, problem: str) -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [("A=1", 1), ("A = 2", 0), ("A<2 && B>=5", 1), ("(A+B)*2", 12), ("-A+2*B", 9), ("2^3^2", 64),
-     ("!A||B", 1), ("A?B:3", 5), ("7%4", 3), ("A#1", 0), ("6&3", 2), ("1e3+.5", 1000.5), ("~0", -1), ("2--1", 3)],
+     ("!A||B", 1), ("A?B:3", 5), ("7%4", 3), ("1|1&&0", 1), ("B>2=A", 1), ("1<<4", 16),
+     ("a OR 6", 7), ("NOT 0", -1), ("MAX(A,B,2)", 5), ("ABS -B", 5), ("NINT(2.5)", 3), ("ISNAN(0/0,A)", 1),
+     ("0x10", 16), ("COS PI", -1), ("A/0>B", 1), ("A#1", 0), ("6&3", 2), ("1e3+.5", 1000.5), ("~0", -1), ("2--1", 3)],
 )  # fmt: skip
 def test_calculations(text: str, value: float) -> None:
     assert parse_expression(text)({"A": 1.0, "B": 5.0}) == value
@@ -108,8 +133,27 @@ def test_what_is_no_calculation(text: str) -> None:
         parse_expression(text)
 
 
-def test_division_by_zero_is_not_a_number() -> None:
-    assert math.isnan(parse_expression("A/0")({"A": 1.0})) and math.isnan(parse_expression("A%0")({"A": 1.0}))
+@pytest.mark.parametrize("text", ["0/0", "A%0", "(0-A)^.5", "MIN(A,0/0)"])
+def test_what_is_not_a_number(text: str) -> None:
+    assert math.isnan(parse_expression(text)({"A": 1.0}))
+
+
+@pytest.mark.parametrize(
+    ("calc", "rights"),
+    [("A=1", 3), ("A=1||B=0", 0), ("C=1", 0), ("A=1&&D=0", 3), ("E=2", 3)],
+)
+def test_only_the_inputs_of_a_rule_count(calc: str, rights: int) -> None:
+    class Invalid(PVGroup):
+        a = pvproperty(value=1.0, record="ao", precision=2)
+        b = pvproperty(value=0.0, record="ao")
+
+    group = Invalid(prefix="")
+    with pytest.raises(StopIteration):
+        group.b.write(0.0, severity=3).send(None)
+    inputs = 'INPA(a) INPB(b) INPC(nowhere) INPE("a.PREC")'
+    access = AccessSecurity(f'ASG(DEFAULT) {{ {inputs} RULE(1, WRITE) {{ CALC("{calc}") }} }}')
+    access.connect(group.pvdb, lambda: None)
+    assert access.rights(Pv(), "", "", "") == rights
 
 
 def test_rights_follow_the_inputs_while_clients_are_connected() -> None:

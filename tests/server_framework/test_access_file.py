@@ -104,7 +104,7 @@ def test_rights_follow_the_file_the_inputs_and_the_group(skin: str, tmp_path: Pa
 
 def test_a_file_with_a_mistake_ends_the_start_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "ioc.py").write_text(IOC)
-    (tmp_path / "rules.acf").write_text("ASG(DEFAULT) {\n RULE(1, FLY)\n}")
+    (tmp_path / "rules.acf").write_text("ASG(DEFAULT) {\n RULE(1, READ, FLY)\n}")
     done = subprocess.run(
         [sys.executable, str(tmp_path / "ioc.py"), "--acf", str(tmp_path / "rules.acf")],
         capture_output=True, text=True, timeout=60, check=False,
