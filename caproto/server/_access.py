@@ -179,7 +179,7 @@ def _rule(tokens: _Tokens, file: _File) -> Rule | None:
     if not understood:
         logger.warning("%s", tokens.wrong(f"{head[1]} is none of NONE, READ and WRITE; the rule is left out"))
     named: dict[str, list[str]] = {"UAG": [], "HAG": []}
-    text = None
+    calc, letters = None, frozenset[str]()
     if tokens.token == "{":
         tokens.step()
         if tokens.token == "}":  # as when all that was in it is a comment now
@@ -188,6 +188,11 @@ def _rule(tokens: _Tokens, file: _File) -> Rule | None:
             word = tokens.step()
             if word == "CALC":
                 (text,) = _one(tokens)
+                letters = inputs_of(text)
+                try:
+                    calc = parse_expression(text)
+                except CaprotoValueError as error:
+                    raise tokens.wrong(str(error)) from None
             elif word in named:
                 named[word] += _defined(tokens, word, file.users if word == "UAG" else file.hosts)
             else:
@@ -196,9 +201,7 @@ def _rule(tokens: _Tokens, file: _File) -> Rule | None:
         tokens.step()
     if not understood:
         return None
-    calc = None if text is None else parse_expression(text)
-    rights, letters = _RIGHTS[head[1]], inputs_of(text or "")
-    return Rule(int(head[0]), rights, tuple(named["UAG"]), tuple(named["HAG"]), calc, letters)
+    return Rule(int(head[0]), _RIGHTS[head[1]], tuple(named["UAG"]), tuple(named["HAG"]), calc, letters)
 
 
 def _defined(tokens: _Tokens, kind: str, known: Mapping[str, Any]) -> list[str]:

@@ -104,7 +104,7 @@ def test_without_default_group_nothing_is_granted() -> None:
         ("ASG(a) { RULE(1, WRITE) { # UAG(b)\n } }", "UAG, HAG or CALC expected"),
         ("METHOD(a) { b { c }", "the end"),
         ("ASG(a) { RULE(1, READ) { UAG(none) } }", r"UAG\(none\) is not defined"),
-        ('ASG(a) { RULE(1, READ) { CALC("A+") } }', "ends too early"),
+        ('ASG(a) { RULE(1, READ) { CALC("A+") } }', "line 1: .*ends too early"),
         ("UAG(a) {b", "'}' expected"),
         ("GAU a {b}", "GAU"),
         ('UAG("a) {b}', "quote"),
