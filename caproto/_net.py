@@ -41,6 +41,7 @@ __all__ = [
     "random_ports",
 ]
 
+_SERVED = "EPICS_CAS_INTF_ADDR_LIST"
 LOOPBACK = "127.0.0.1"
 ANY = "0.0.0.0"
 Address = tuple[str, int]
@@ -235,27 +236,35 @@ def get_name_server_list() -> list[Address]:
 def get_beacon_address_list(*, protocol: Protocol | str = Protocol.ChannelAccess) -> list[Address]:
     """Return where a server sends its beacons, as (address, port)."""
     _check(protocol)
+    return beacon_addresses(get_server_address_list())
+
+
+def beacon_addresses(interfaces: Iterable[str]) -> list[Address]:
+    """Return where a server on `interfaces` sends its beacons, as (address, port)."""
     port = variable_port("EPICS_CAS_BEACON_PORT")
     found: list[Address] = []
     if variable_flag("EPICS_CAS_AUTO_BEACON_ADDR_LIST"):
-        interfaces = [ip for ip in get_server_address_list() if ip != ANY]
-        found = [(ip, port) for ip in _broadcasts(interfaces)]
+        found = [(ip, port) for ip in _broadcasts(ip for ip in interfaces if ip != ANY)]
     return _unique(found + _addresses("EPICS_CAS_BEACON_ADDR_LIST", port))
 
 
 def get_server_address_list(*, protocol: Protocol | str = Protocol.ChannelAccess) -> list[str]:
     """Return the interfaces a server binds; ['0.0.0.0'] is all of them."""
     _check(protocol)
-    name = "EPICS_CAS_INTF_ADDR_LIST"
-    found = list(dict.fromkeys(ip for ip, _ in _entries(name) if not is_multicast(ip)))
+    return server_interfaces((ip for ip, _ in _entries(_SERVED)), _SERVED)
+
+
+def server_interfaces(addresses: Iterable[str], source: str) -> list[str]:
+    """Return those of `addresses` that a server binds; the others are multicast groups."""
+    found = list(dict.fromkeys(ip for ip in addresses if not is_multicast(ip)))
     if ANY in found and len(found) > 1:
-        raise CaprotoValueError(f"{name}: {ANY} stands for all interfaces and cannot be mixed with {found}")
+        raise CaprotoValueError(f"{source}: {ANY} stands for all interfaces and cannot be mixed with {found}")
     return found or [ANY]
 
 
 def get_multicast_groups() -> list[str]:
     """Return the multicast groups a server joins: those of EPICS_CAS_INTF_ADDR_LIST."""
-    found = (ip for ip, _ in _entries("EPICS_CAS_INTF_ADDR_LIST") if is_multicast(ip))
+    found = (ip for ip, _ in _entries(_SERVED) if is_multicast(ip))
     return list(dict.fromkeys(found))
 
 

@@ -275,9 +275,7 @@ class ServerCircuit:
         if target is None:
             self.output.send(_SHORT(_CREATE_CH_FAIL, 0, 0, 0, cid, 0))
             return
-        rights = int(target.data.check_access(self.host_name, self.client_name))
-        if engine.access is not None:
-            rights &= self._granted(target.data)
+        rights = self._rights(target.data)
         sid = engine.new_sid()
         self.unused[sid] = (cid, target, rights)
         # ACCESS_RIGHTS and the answer to CREATE_CHAN (section 3.4).
@@ -318,15 +316,21 @@ class ServerCircuit:
         self._forget(channel)
         self.output.send(bytes(ca.ClearChannelResponse(channel.sid, frame._parameter2)))
 
-    def _granted(self, data: ChannelData) -> int:
-        assert self.engine.access is not None
-        return self.engine.access.rights(data, self.host_name, self.address[0], self.client_name)
+    def _rights(self, data: ChannelData) -> int:
+        """What the client may do with a PV: nothing, if it cannot be found out."""
+        try:
+            rights = int(data.check_access(self.host_name, self.client_name))
+        except Exception:  # whatever a check of the user raises concerns this channel only
+            logger.exception("the access check of %s failed", getattr(data, "pvname", type(data).__name__))
+            return 0
+        access = self.engine.access
+        if access is not None:
+            rights &= access.rights(data, self.host_name, self.address[0], self.client_name)
+        return rights
 
     def refresh_access(self, channel: Channel) -> None:
         """Look again what the client may do with a channel; tell it if that changed."""
-        rights = int(channel.data.check_access(self.host_name, self.client_name))
-        if self.engine.access is not None:
-            rights &= self._granted(channel.data)
+        rights = self._rights(channel.data)
         if rights == channel.rights:
             return
         channel.rights = rights

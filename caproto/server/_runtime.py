@@ -8,14 +8,17 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._environ import variable_number, variable_port
+from .._errors import CaprotoNetworkError
 from .._net import (
     ANY,
-    get_beacon_address_list,
+    beacon_addresses,
     get_ignore_address_list,
     get_multicast_groups,
     get_netifaces_addresses,
     get_server_address_list,
+    is_multicast,
     resolve,
+    server_interfaces,
 )
 from ._access import AccessSecurity
 
@@ -64,19 +67,35 @@ class Settings(NamedTuple):
 
 
 def settings(interfaces: Iterable[str] | None = None) -> Settings:
-    """Return the settings of a server; `interfaces` by default as EPICS_CAS_INTF_ADDR_LIST says."""
-    chosen = tuple(interfaces or get_server_address_list())
+    """Return the settings of a server; `interfaces` by default as EPICS_CAS_INTF_ADDR_LIST says.
+
+    Raises
+    ------
+    CaprotoValueError
+        If 0.0.0.0 is one of several.
+    CaprotoNetworkError
+        If nobody knows the name of an interface.
+    """
+    given = [_address(interface) for interface in interfaces or ()]
+    chosen = tuple(server_interfaces(given, "interfaces") if given else get_server_address_list())
     wanted = {ip for ip in chosen if ip != ANY and not ip.startswith("127.")}
     broadcasts = tuple(other for ip, other in get_netifaces_addresses() if ip in wanted and other != ip)
     return Settings(
         chosen,
         broadcasts,
-        tuple(get_multicast_groups()),
+        tuple(dict.fromkeys((*get_multicast_groups(), *filter(is_multicast, given)))),
         variable_port("EPICS_CAS_SERVER_PORT"),
-        tuple(get_beacon_address_list()),
+        tuple(beacon_addresses(chosen)),
         float(variable_number("EPICS_CAS_BEACON_PERIOD")),
         tuple(get_ignore_address_list()),
     )
+
+
+def _address(interface: str) -> str:
+    try:
+        return resolve(interface)
+    except (OSError, ValueError) as error:
+        raise CaprotoNetworkError(f"cannot listen on {interface!r}: {error}") from error
 
 
 def load_access(path: Path) -> AccessSecurity:

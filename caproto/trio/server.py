@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import queue
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from typing import Any, ClassVar
 
 import trio
 
-from ..server._context import GRACE, ContextBase, ThreadsafeQueueBase
+if sys.version_info < (3, 11):
+    from exceptiongroup import BaseExceptionGroup  # type: ignore[import-not-found,unused-ignore]  # trio has it
+
+from ..server._context import GRACE, ContextBase, Hook, ThreadsafeQueueBase
 from ..server._layer import AsyncLibraryLayer, T
 from ..server._runtime import ServerExit
 from ..sync._listening import Listening, listen
@@ -20,6 +26,9 @@ from ..sync._listening import Listening, listen
 __all__ = [
     "Context", "Event", "ServerExit", "ThreadsafeQueue", "TrioAsyncLayer", "VirtualCircuit", "run", "start_server",
 ]  # fmt: skip
+
+
+logger = logging.getLogger("caproto.server")
 
 
 class Event:
@@ -194,7 +203,7 @@ class Context(ContextBase):
         self._scope.cancel()
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        self._nursery.start_soon(_await, coroutine)
+        self._nursery.start_soon(_alone, "a request", coroutine)
 
     async def _answer(self, sockets: Listening, stack: contextlib.AsyncExitStack) -> None:
         stack.enter_context(self._scope)
@@ -213,6 +222,10 @@ class Context(ContextBase):
             async with trio.open_nursery() as self._nursery:
                 self._start_jobs("shutdown")
 
+    async def run(self, *, log_pv_names: bool = False, startup_hook: Hook | None = None) -> None:
+        with _unwrapped():
+            await super().run(log_pv_names=log_pv_names, startup_hook=startup_hook)
+
     def _block(self, serve: Callable[[], Awaitable[None]]) -> None:
         async def main() -> None:
             async with trio.open_nursery() as nursery:
@@ -220,9 +233,13 @@ class Context(ContextBase):
                 await serve()
                 nursery.cancel_scope.cancel()
 
-        trio.run(main)
+        with _unwrapped():
+            trio.run(main)
 
     async def _stop_on_signal(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        if threading.current_thread() is not threading.main_thread():  # no other gets signals
+            task_status.started()
+            return
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             task_status.started()
             async for _ in signals:
@@ -238,20 +255,37 @@ class Context(ContextBase):
         except OSError:  # gone already
             await stream.aclose()
             return
-        await self.CircuitClass(self, stream, address).run()
+        await _alone(f"the circuit to {address[0]}:{address[1]}", self.CircuitClass(self, stream, address).run())
 
     async def _answer_searches(self, sock: trio.socket.SocketType) -> None:
         while True:
-            try:
-                data, address = await sock.recvfrom(65536)
-                for answer in self.engine.datagram(data, address):
-                    await sock.sendto(answer, address)
-            except OSError:  # a client that is gone already
-                continue
+            await _alone("a search", self._answer_search(sock))
+
+    async def _answer_search(self, sock: trio.socket.SocketType) -> None:
+        with contextlib.suppress(OSError):  # a client that is gone already
+            data, address = await sock.recvfrom(65536)
+            for answer in self.engine.datagram(data, address):
+                await sock.sendto(answer, address)
 
 
-async def _await(coroutine: Coroutine[Any, Any, None]) -> None:
-    await coroutine
+async def _alone(what: str, coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine whose failure concerns nobody else; asyncio has that by itself."""
+    try:
+        await coroutine
+    except Exception:
+        logger.exception("%s failed", what)
+
+
+@contextlib.contextmanager
+def _unwrapped() -> Iterator[None]:
+    """Raise what went wrong as it is, and not in the groups that nurseries make of a single exception."""
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        error: BaseException = group
+        while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+            error = error.exceptions[0]
+        raise error from None
 
 
 start_server = Context.start_server

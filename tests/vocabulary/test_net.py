@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from caproto import _net
 from caproto._enums import Protocol
 from caproto._errors import CaprotoError, CaprotoNetworkError, CaprotoNotImplementedError, CaprotoValueError
+from caproto.server._runtime import settings
 
 HOSTS = {"localhost": "127.0.0.1", "ioc1": "10.1.1.1", "ioc2": "10.1.1.2"}
 INTERFACES = [("127.0.0.1", ""), ("10.1.1.9", "10.1.255.255"), ("10.8.0.2", "10.8.0.1"), ("10.9.9.9", "")]
@@ -132,6 +133,22 @@ def test_interfaces_of_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EPICS_CAS_INTF_ADDR_LIST", "0.0.0.0 10.1.1.9")
     with pytest.raises(CaprotoValueError, match="EPICS_CAS_INTF_ADDR_LIST"):
         _net.get_server_address_list()
+
+
+def test_interfaces_that_a_server_is_given_are_those_of_its_searches_and_beacons(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("EPICS_CAS_INTF_ADDR_LIST", "10.8.0.2 224.0.2.9")
+    chosen = settings(["localhost", "10.1.1.9", "127.0.0.1", "239.255.0.1"])
+    assert chosen.interfaces == ("127.0.0.1", "10.1.1.9")
+    assert chosen.groups == ("224.0.2.9", "239.255.0.1")
+    assert chosen.beacons == (("127.0.0.1", 5065), ("10.1.255.255", 5065))
+    assert settings(["0.0.0.0"]).beacons == (("10.1.255.255", 5065), ("10.8.0.1", 5065))
+    assert settings().interfaces == ("10.8.0.2",)
+    with pytest.raises(CaprotoValueError, match="interfaces: 0.0.0.0"):
+        settings(["0.0.0.0", "10.1.1.9"])
+    with pytest.raises(CaprotoNetworkError, match="nowhere"):
+        settings(["nowhere"])
 
 
 def test_ignored_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
