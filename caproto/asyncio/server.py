@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -191,17 +192,17 @@ class VirtualCircuit(asyncio.BufferedProtocol):
 
 
 class _Datagrams(asyncio.DatagramProtocol):
-    transport: asyncio.DatagramTransport
-
-    def __init__(self, engine: ServerEngine) -> None:
+    def __init__(self, engine: ServerEngine, answers: asyncio.DatagramTransport | None) -> None:
         self.engine = engine
+        self.answers = answers
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.DatagramTransport, transport)
+        self.answers = self.answers or cast(asyncio.DatagramTransport, transport)
 
     def datagram_received(self, data: bytes, addr: Any) -> None:
+        assert self.answers is not None
         for answer in self.engine.datagram(data, addr):
-            self.transport.sendto(answer, addr)
+            self.answers.sendto(answer, addr)
 
     def error_received(self, exc: Exception) -> None:
         pass  # a client that is gone already
@@ -250,9 +251,11 @@ class Context(ContextBase):
     async def _answer(self, sockets: Listening, stack: contextlib.AsyncExitStack) -> None:
         self.loop = asyncio.get_running_loop()
         self._stopped = asyncio.Event()
-        for sock in sockets.udp:
-            transport, _ = await self.loop.create_datagram_endpoint(lambda: _Datagrams(self.engine), sock=sock)
-            stack.callback(transport.close)
+        transports: dict[socket.socket, asyncio.DatagramTransport] = {}
+        for sock, answering in sockets.udp:
+            made = functools.partial(_Datagrams, self.engine, transports.get(answering))
+            transports[sock], _ = await self.loop.create_datagram_endpoint(made, sock=sock)
+            stack.callback(transports[sock].close)
         for sock in sockets.tcp:
             server = await self.loop.create_server(lambda: self.CircuitClass(self), sock=sock)
             stack.callback(server.close)

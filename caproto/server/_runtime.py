@@ -43,8 +43,8 @@ class Settings(NamedTuple):
     ----------
     interfaces : tuple of str
         Addresses to listen at; 0.0.0.0 is all of them.
-    broadcasts : tuple of str
-        Broadcast addresses of these interfaces, where searches arrive that are not for one host.
+    broadcasts : dict of str
+        Interfaces by their broadcast addresses, where searches arrive that are not for one host.
     groups : tuple of str
         Multicast groups to join.
     port : int
@@ -58,7 +58,7 @@ class Settings(NamedTuple):
     """
 
     interfaces: tuple[str, ...]
-    broadcasts: tuple[str, ...]
+    broadcasts: dict[str, str]
     groups: tuple[str, ...]
     port: int
     beacons: tuple[tuple[str, int], ...]
@@ -79,7 +79,7 @@ def settings(interfaces: Iterable[str] | None = None) -> Settings:
     given = [_address(interface) for interface in interfaces or ()]
     chosen = tuple(server_interfaces(given, "interfaces") if given else get_server_address_list())
     wanted = {ip for ip in chosen if ip != ANY and not ip.startswith("127.")}
-    broadcasts = tuple(other for ip, other in get_netifaces_addresses() if ip in wanted and other != ip)
+    broadcasts = {other: ip for ip, other in get_netifaces_addresses() if ip in wanted and other not in chosen}
     return Settings(
         chosen,
         broadcasts,

@@ -25,8 +25,11 @@ class Listening(NamedTuple):
 
     Attributes
     ----------
-    tcp, udp : list of socket
-        One TCP socket for each interface; UDP also for broadcast addresses and multicast groups.
+    tcp : list of socket
+        One for each interface.
+    udp : list of (socket, socket)
+        Where searches come in, also at broadcast addresses and from multicast groups, and what answers them: the socket
+        of the interface, for clients connect to where an answer comes from.  Those of interfaces come first.
     beacon : socket
         Unconnected, since a connected one fails while there is no repeater (section 12, 31).
     port : int
@@ -34,13 +37,13 @@ class Listening(NamedTuple):
     """
 
     tcp: list[socket.socket]
-    udp: list[socket.socket]
+    udp: list[tuple[socket.socket, socket.socket]]
     beacon: socket.socket
     port: int
 
     def close(self) -> None:
         """Close all of them."""
-        for sock in (*self.tcp, *self.udp, self.beacon):
+        for sock in (*self.tcp, *(sock for sock, _ in self.udp), self.beacon):
             sock.close()
 
 
@@ -53,24 +56,28 @@ def listen(settings: Settings) -> Listening:
         If an interface cannot be bound at all.
     """
     with contextlib.ExitStack() as undo:
+
+        def bound(address: str) -> socket.socket:
+            sock: socket.socket = undo.enter_context(contextlib.closing(bcast_socket()))
+            _bind(sock, address, settings.port)
+            return sock
+
         tcp, port = _tcp(settings)
         for sock in tcp:
             undo.callback(sock.close)
-        udp = []
-        for address in dict.fromkeys((*settings.interfaces, *settings.broadcasts)):
-            sock = undo.enter_context(contextlib.closing(bcast_socket()))
-            _bind(sock, address, settings.port)
-            udp.append(sock)
+        own = {ip: bound(ip) for ip in settings.interfaces}
+        udp = [(sock, sock) for sock in own.values()]
+        udp += [(bound(address), own[ip]) for address, ip in settings.broadcasts.items()]
         for group in settings.groups:
-            sock = udp[0]
-            if ANY not in settings.interfaces:
-                # The sockets of interfaces get what is sent to these, but nothing that is sent to a group.
-                sock = undo.enter_context(contextlib.closing(bcast_socket()))
-                _bind(sock, group, settings.port)
-                udp.append(sock)
+            sock = udp[0][0]
+            if ANY not in own:
+                # The sockets of interfaces get what is sent to these, but nothing that is sent to a group.  With
+                # several it is not known where it came in: the system chooses where to answer from.
+                sock = bound(group)
+                udp.append((sock, udp[0][0] if len(own) == 1 else sock))
             _join(sock, group, settings.interfaces)
         beacon = undo.enter_context(contextlib.closing(bcast_socket()))
-        for sock in (*tcp, *udp, beacon):
+        for sock in (*tcp, *(sock for sock, _ in udp), beacon):
             sock.setblocking(False)
         undo.pop_all()
         return Listening(tcp, udp, beacon, port)

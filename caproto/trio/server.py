@@ -208,8 +208,9 @@ class Context(ContextBase):
     async def _answer(self, sockets: Listening, stack: contextlib.AsyncExitStack) -> None:
         stack.enter_context(self._scope)
         nursery = self._nursery = await stack.enter_async_context(trio.open_nursery())
-        for sock in sockets.udp:
-            nursery.start_soon(self._answer_searches, trio.socket.from_stdlib_socket(sock))
+        wrapped = {sock: trio.socket.from_stdlib_socket(sock) for sock, _ in sockets.udp}
+        for sock, answering in sockets.udp:
+            nursery.start_soon(self._answer_searches, wrapped[sock], wrapped[answering])
         for sock in sockets.tcp:
             listener = trio.SocketListener(trio.socket.from_stdlib_socket(sock))
             nursery.start_soon(self._accept, listener)
@@ -257,15 +258,15 @@ class Context(ContextBase):
             return
         await _alone(f"the circuit to {address[0]}:{address[1]}", self.CircuitClass(self, stream, address).run())
 
-    async def _answer_searches(self, sock: trio.socket.SocketType) -> None:
+    async def _answer_searches(self, sock: trio.socket.SocketType, answering: trio.socket.SocketType) -> None:
         while True:
-            await _alone("a search", self._answer_search(sock))
+            await _alone("a search", self._answer_search(sock, answering))
 
-    async def _answer_search(self, sock: trio.socket.SocketType) -> None:
+    async def _answer_search(self, sock: trio.socket.SocketType, answering: trio.socket.SocketType) -> None:
         with contextlib.suppress(OSError):  # a client that is gone already
             data, address = await sock.recvfrom(65536)
             for answer in self.engine.datagram(data, address):
-                await sock.sendto(answer, address)
+                await answering.sendto(answer, address)
 
 
 async def _alone(what: str, coroutine: Coroutine[Any, Any, None]) -> None:

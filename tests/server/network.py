@@ -21,7 +21,8 @@ class NoNamespaces(Exception):
 class Network:
     """A server's host with two cables, and a client's host at the end of each.
 
-    The server has 10.77.1.1 and 10.77.2.1, the clients have 10.77.1.2 and 10.77.2.2; every net is a /24.
+    The server has 10.77.1.1 and 10.77.2.1, the clients have 10.77.1.2 and 10.77.2.2; every net is a /24.  The first
+    interface of the server has a second address, 10.77.1.5.
 
     Attributes
     ----------
@@ -43,6 +44,7 @@ class Network:
                     self._ip(host, f"addr add 10.77.{number}.{last}/24 broadcast 10.77.{number}.255 dev {name}")
                     self._ip(host, f"link set {name} up")
                 self._ip(client, "route add 224.0.0.0/4 dev eth0")
+            self._ip(self.server, "addr add 10.77.1.5/24 broadcast 10.77.1.255 dev eth1")
             self._ip(self.server, "route add 224.0.0.0/4 dev eth1")
         except (OSError, NoNamespaces):
             self.close()

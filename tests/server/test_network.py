@@ -167,3 +167,12 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             for number, host in enumerate(network.clients, 1)
         ]
         assert [process.communicate(timeout=20)[0].split() for process in asking] == [["True"] * 2, ["False"] * 2]
+
+
+@pytest.mark.parametrize("skin", ["asyncio", "trio"])
+def test_answers_come_from_the_address_that_is_served(network: Network, skin: str) -> None:
+    variables = {"EPICS_CAS_INTF_ADDR_LIST": f"10.77.1.5 {GROUP}"}
+    with serving(network, skin, **variables):
+        found = asked(network)
+    # The interface has another address, which the system prefers, and where nothing listens.
+    assert {key: value for key, value in found.items() if key[1] == 1 and value != [1.5, 7.0]} == {}
