@@ -220,6 +220,13 @@ class ServerCircuit:
     def _refuse(self, frame: Any, cid: int, status: CAStatus, text: str) -> None:
         self.output.send(bytes(ca.ErrorResponse(frame, cid, status, text)))
 
+    def _attempt(self, answer: Callable[..., None], *arguments: Any) -> None:
+        """Answer the request that is the last argument, whatever comes of it."""
+        try:
+            answer(*arguments)
+        except Exception:  # noqa: BLE001 - as in `_serve`
+            self._broken(arguments[-1])
+
     def _broken(self, frame: Any) -> None:
         """Answer a request that came upon a mistake in the IOC, or in this package."""
         logger.exception("serving %s:%d: %s failed", *self.address[:2], type(frame).__name__)
@@ -424,7 +431,7 @@ class ServerCircuit:
         self.jobs -= len(passing)
         for frame in passing:
             if channel.sid in self.channels:
-                self._request(frame)
+                self._attempt(self._request, frame)
 
     def _give_up(self, channel: Channel, jobs: deque[Any]) -> None:
         """Answer what nobody is going to do."""
@@ -434,7 +441,7 @@ class ServerCircuit:
         jobs.clear()
         self.jobs -= len(left)
         for frame in left if not self.lost else ():
-            _REFUSALS.get(frame.__class__, _REQUESTS[frame.__class__][0])(self, channel, frame)
+            self._attempt(_REFUSALS.get(frame.__class__, _REQUESTS[frame.__class__][0]), self, channel, frame)
 
     def reply(self, encoded: Encoded, ioid: int) -> None:
         """Answer READ_NOTIFY."""

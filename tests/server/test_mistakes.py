@@ -39,6 +39,13 @@ class Broken(ChannelDouble):
         raise ZeroDivisionError
 
 
+class Waits(Slow):
+    def _elements_as(self, native: int, stop: int | None = None) -> Any:
+        if native == 5:
+            raise ZeroDivisionError
+        return super()._elements_as(native, stop)
+
+
 def test_a_mistake_in_a_pv_costs_one_request_and_no_circuit(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
     pvdb = {"good": ChannelDouble(value=1.5), "guarded": Guarded(value=1.0), "broken": Broken(value=1.0)}
     client = Client(ServerEngine(pvdb, port=5555, spawn=loop.spawn))
@@ -51,12 +58,6 @@ def test_a_mistake_in_a_pv_costs_one_request_and_no_circuit(loop: Loop, caplog: 
 
 
 def test_a_mistake_behind_a_hook_costs_one_request(loop: Loop) -> None:
-    class Waits(Slow):
-        def _elements_as(self, native: int, stop: int | None = None) -> Any:
-            if native == 5:
-                raise ZeroDivisionError
-            return super()._elements_as(native, stop)
-
     client = Client(ServerEngine({"waits": Waits(value=1.0)}, port=5555, spawn=loop.spawn))
     sid = client.create("waits")
     subscription = ca.EventAddRequest(5, 0, sid, 9, 0, 0, 0, 1)
@@ -65,6 +66,37 @@ def test_a_mistake_behind_a_hook_costs_one_request(loop: Loop) -> None:
         loop.step()
     assert [type(answer) for answer in client.answers()] == [ca.ErrorResponse, ca.ReadNotifyResponse]
     assert not loop.coroutines and client.circuit.jobs == 0
+
+
+def test_a_mistake_of_what_passes_a_put_leaves_the_put_alone(loop: Loop) -> None:
+    class Puts(Broken):
+        async def verify_value(self, data: Any) -> Any:
+            await Pause()
+            return data
+
+    puts = Puts(value=1.0)
+    client = Client(ServerEngine({"puts": puts}, port=5555, spawn=loop.spawn))
+    sid = client.create("puts")
+    assert client.ask(ca.WriteNotifyRequest([2.0], 6, 1, sid, 1), ca.ReadNotifyRequest(6, 0, sid, 2)) == []
+    loop.step()
+    assert [type(answer) for answer in client.answers()] == [ca.ErrorResponse]
+    loop.step()
+    assert [(answer.ioid, answer.status.success) for answer in client.answers()] == [(1, 1)]
+    assert puts.value == 2.0 and client.circuit.jobs == 0
+
+
+def test_a_mistake_of_what_is_given_up_leaves_the_others_alone(loop: Loop) -> None:
+    client = Client(ServerEngine({"waits": Waits(value=1.0)}, port=5555, spawn=loop.spawn))
+    sid = client.create("waits")
+    subscription = ca.EventAddRequest(5, 0, sid, 9, 0, 0, 0, 1)
+    client.send(ca.ReadNotifyRequest(6, 0, sid, 1), subscription, ca.ReadNotifyRequest(6, 0, sid, 2))
+    loop.step()
+    (work,) = loop.coroutines
+    with pytest.raises(KeyboardInterrupt):
+        work.throw(KeyboardInterrupt())
+    answers = client.answers()
+    assert [type(answer) for answer in answers] == [ca.ReadNotifyResponse, ca.ErrorResponse, ca.ReadNotifyResponse]
+    assert [answer.status.success for answer in answers] == [0, 0, 0]
 
 
 def test_a_mistake_of_a_pvdb_of_the_user_is_no_answer(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
