@@ -401,11 +401,13 @@ class ChannelData(Publisher):
             await self.write_metadata(publish=False, **metadata)
             flags |= _PROPERTY
         news = self._store(value, status, severity, stamp)
-        if update_fields:
-            await self.update_fields(value)
-        await self.publish(flags | news)
-        if news & _ALARM and self.alarm.shared:
-            await self.alarm.publish(_ALARM, except_for=self)
+        try:
+            if update_fields:
+                await self.update_fields(value)
+        finally:  # the value is stored, whatever became of the fields
+            await self.publish(flags | news)
+            if news & _ALARM and self.alarm.shared:
+                await self.alarm.publish(_ALARM, except_for=self)
 
     def _store(self, value: Any, status: int | None = None, severity: int | None = None, stamp: Any = None) -> int:
         """Keep a value that was accepted, its alarm and its time; return which subscribers that is news for."""

@@ -357,6 +357,18 @@ def test_hooks_of_subclasses() -> None:
     assert ChannelDouble(value=1.0).writes_at_once
 
 
+def test_what_was_stored_is_told_even_if_its_fields_cannot_follow() -> None:
+    class Failing(ChannelDouble):
+        async def update_fields(self, value: Any) -> None:
+            raise ZeroDivisionError
+
+    data = Failing(value=1.0)
+    sink = follow(data, 1)
+    with pytest.raises(ZeroDivisionError):
+        run(data.write(2.0))
+    assert data.value == 2.0 and len(sink.updates) == 1
+
+
 def test_access() -> None:
     class Guarded(ChannelDouble):
         def check_access(self, hostname: str, username: str) -> AccessRights:
