@@ -236,12 +236,9 @@ class AutosaveHelper(PVGroup):
         except (OSError, TypeError, ValueError) as error:  # the last two: a value that JSON does not know
             self.log.error("%s: values are not saved: %s", self.file_manager.filename, error)
 
-    def _top(self) -> PVGroup:
-        return self if self.parent is None else self.parent
-
     def find_autosave_properties(self) -> Iterator[tuple[pvproperty[Any], Any]]:
         """Yield (pvproperty, PV) of all that is to be saved, in the group around and its subgroups."""
-        yield from _marked(self._top())
+        yield from _marked(self if self.parent is None else self.parent)
 
     def prepare_data(self) -> dict[str, dict[str, Any]]:
         """Return what is to be saved, by PV: ``{"value": ..., "fields": {attribute: value}}``."""

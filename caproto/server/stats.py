@@ -93,12 +93,6 @@ def _psutil() -> Any:
     return psutil
 
 
-def _top(group: Any) -> Any:
-    while getattr(group, "parent", None) is not None:
-        group = group.parent
-    return group
-
-
 class BasicStatusHelper(PVGroup):
     """What does not change while the IOC runs."""
 
@@ -141,7 +135,7 @@ class BasicStatusHelper(PVGroup):
         await self.location.write(environment.get("LOCATION", "")[:_TEXT])
         await self.hostname.write(platform.node()[:_TEXT])
         await self.application_directory.write(os.getcwd()[:_TEXT])
-        await self.source_filename.write(str(get_source_file(_top(self)))[:_TEXT])
+        await self.source_filename.write(str(get_source_file(self._top_))[:_TEXT])
 
     @sysreset.putter
     async def sysreset(self, instance: Any, value: Any) -> None:
@@ -207,7 +201,7 @@ class PeriodicStatusHelper(PVGroup):
         """Note the start, then update."""
         self._started = time.time()
         await instance.write(_now())
-        await self.record_count.write(len(_top(self).pvdb))
+        await self.record_count.write(len(self._top_.pvdb))
         while True:
             await self.update()
             if async_lib.server is not None:
