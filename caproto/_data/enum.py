@@ -90,7 +90,7 @@ class ChannelEnum(ChannelData):
         else:
             try:
                 number = int(value)
-            except (TypeError, ValueError):
+            except (TypeError, ValueError, OverflowError):
                 number = -1
             if number == value and 0 <= number < (len(strings) or 0x10000):
                 return number

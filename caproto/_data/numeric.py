@@ -161,6 +161,8 @@ class ChannelNumeric(ChannelData):
         elif isinstance(value, (list, tuple)):
             for element in value:
                 self._check_element(element)
+        elif getattr(getattr(value, "dtype", None), "kind", "f") not in _KINDS_OF_NUMBERS:
+            raise CaprotoConversionError(f"{type(self).__name__}: an array of {value.dtype} is not made of numbers")
         return value
 
     def _check_element(self, value: Any) -> None:
@@ -273,6 +275,8 @@ def _beyond(last: Any, new: Any, absolute: float, relative: float) -> bool:
     return bool(last != new and not abs(new - last) <= absolute + relative * abs(last))
 
 
+#: Of numpy's types: truth values, integers and real numbers.
+_KINDS_OF_NUMBERS = "biuf"
 _VALUE, _LOG = int(SubscriptionType.DBE_VALUE), int(SubscriptionType.DBE_LOG)
 
 

@@ -171,6 +171,8 @@ def test_metadata_reaches_the_wire() -> None:
     run(enum.write_metadata(enum_strings=["no", "yes", "maybe"]))
     assert run(enum.read(ChannelType.GR_ENUM))[0].enum_strings == (b"no", b"yes", b"maybe")
     assert enum.value == "yes" and enum.value == 1
+    with pytest.raises(CaprotoValueError, match="inf is none of 'no', 'yes', 'maybe'"):
+        run(enum.write(math.inf))
 
 
 @pytest.mark.parametrize(
@@ -405,6 +407,9 @@ def test_arrays_of_numpy() -> None:
     run(data.write(numpy.array([[1.9, -1.9], [2.0**40, 7]])))
     assert told(data, 5)[1] == [1, -1, -(2**31), 7]
     assert told(data, 0)[1][0] == b"1"
+    for wrong in (numpy.array(["a", "b"]), numpy.array([1j]), numpy.array(["2026-01-01"], "M8[s]")):
+        with pytest.raises(CaprotoValueError, match="not made of numbers"):
+            run(data.write(wrong))
     large = ChannelDouble(value=numpy.arange(70000.0))
     encoded = large.view().encoded(6, 0)
     assert encoded.reply[2:4] == b"\xff\xff" and encoded.size == 24 + 560000
