@@ -85,7 +85,7 @@ def test_whatever_is_sent_the_answers_are_sound(seed: int, caplog: pytest.LogCap
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_whatever_datagram_comes(seed: int) -> None:
+def test_whatever_datagram_comes(seed: int, caplog: pytest.LogCaptureFixture) -> None:
     chance = random.Random(seed)
     engine = ServerEngine(pvs(), port=5064, spawn=Loop().spawn)
     good = bytes(ca.VersionRequest(0, 13)) + bytes(ca.SearchRequest("double", 3, 13))
@@ -98,10 +98,11 @@ def test_whatever_datagram_comes(seed: int) -> None:
                 wire[chance.randrange(len(wire))] = chance.randrange(256)
         for answer in engine.datagram(bytes(wire[: chance.randrange(len(wire) + 1)]), ("127.0.0.1", 9)):
             assert len(answer) <= 1024 and all(len(bytes(c)) for c in ca.read_datagram(answer, None, SERVER))
+    assert not caplog.records
 
 
 @pytest.mark.parametrize("raw", golden.hazards(), ids=lambda raw: raw["name"])
-def test_recorded_hazards(raw: dict[str, Any]) -> None:
+def test_recorded_hazards(raw: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     engine = ServerEngine(pvs(), port=5064, spawn=Loop().spawn)
     honest, hostile = Client(engine), Client(engine)
     for name in pvs():
@@ -110,6 +111,7 @@ def test_recorded_hazards(raw: dict[str, Any]) -> None:
     hostile.answers()
     assert hostile.parser.error is None
     assert honest.ask(ca.EchoRequest()) == [ca.EchoResponse()]
+    assert not caplog.records
 
 
 def test_a_payload_that_is_only_claimed_takes_no_memory() -> None:
