@@ -110,11 +110,16 @@ def load_access(path: Path) -> AccessSecurity:
 
 
 def jobs(pvdb: Mapping[str, ChannelData], kind: str) -> list[tuple[str, Job]]:
-    """Return name and hook of every PV that has one of a kind: ``startup``, ``scan`` or ``shutdown``."""
+    """Return name and hook of every PV that has one of a kind: ``startup``, ``scan`` or ``shutdown``.
+
+    A PV that is there under several names has its hooks run once.
+    """
     found = []
+    seen: set[int] = set()
     for name, data in list(pvdb.items()):
         job = getattr(data, f"server_{kind}", None)
-        if job is not None:
+        if job is not None and id(data) not in seen:
+            seen.add(id(data))
             found += [(name, each) for each in getattr(job, "jobs", (job,))]
     return found
 

@@ -10,6 +10,7 @@ import pytest
 
 from caproto import AlarmSeverity, AlarmStatus
 from caproto.server import PVGroup, SubGroup, pvproperty, records, scan_wrapper
+from caproto.server._runtime import jobs
 from tests.server_framework.layer import Layer, run
 
 
@@ -53,6 +54,13 @@ def test_jobs_of_a_pv_and_its_fields() -> None:
         assert group.log_of_jobs[-1] == "shutdown p:some"
 
     run(job())
+
+
+def test_a_pv_with_several_names_has_its_hooks_run_once() -> None:
+    group = Jobs(prefix="p:")
+    pvdb = {**group.pvdb, "alias": group.some, "another": group.none}
+    assert [name for name, _ in jobs(pvdb, "startup")] == ["p:some", "p:some"]  # its own, and that of a field
+    assert [name for name, _ in jobs(pvdb, "shutdown")] == ["p:some"]
 
 
 def test_hooks_of_fields_get_the_fields() -> None:
