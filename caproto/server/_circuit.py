@@ -99,6 +99,8 @@ class ServerCircuit:
         # CID, target and rights of channels that were made and no more, by SID: most of a large client's at its start.
         self.unused: dict[int, tuple[int, Target, int]] = {}
         self.waiting: deque[Any] = deque()
+        # Channels whose hooks wait until answers were taken, with their requests.
+        self.parked: list[tuple[Channel, deque[Any]]] = []
         self.jobs = 0
         self.subscriptions = 0
         self.host_name = self.client_name = ""
@@ -160,6 +162,10 @@ class ServerCircuit:
 
     def resume(self) -> None:
         """Serve what had to wait, as far as there is room now."""
+        if self.parked and not (self.closing or self.output.full):
+            parked, self.parked = self.parked, []
+            for channel, jobs in parked:
+                self.engine.spawn(self._work(channel, jobs))
         if self.waiting and not (self.closing or self.output.full or self.jobs >= MAX_JOBS):
             frames, self.waiting = self.waiting, deque()
             self._serve(frames)
@@ -213,6 +219,7 @@ class ServerCircuit:
             self._forget(channel)
         self.unused.clear()
         self.waiting.clear()
+        self.parked.clear()
         self.output.clear()
         # Nothing refers to itself any more, so that memory for a large message is free at once.
         self._handlers.clear()
@@ -384,9 +391,12 @@ class ServerCircuit:
 
     async def _work(self, channel: Channel, jobs: deque[Any]) -> None:
         """Serve requests for a channel one after the other, in the order in which they came."""
-        clock, pause = self.engine.clock, self.engine.pause
+        clock, pause, output = self.engine.clock, self.engine.pause, self.output
         try:
             while jobs:
+                if output.size > output.budget and not self.lost:
+                    self.parked.append((channel, jobs))
+                    return
                 frame = jobs[0]
                 hooked = _HOOKED.get(frame.__class__)
                 started = clock()
