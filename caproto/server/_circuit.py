@@ -41,8 +41,8 @@ logger = logging.getLogger("caproto.server")
 
 #: The largest payload that is taken from a client, in bytes, unless the environment says otherwise.
 UNTRUSTED_PAYLOAD = 128 * 1024 * 1024
-#: Requests of one client that may wait for hooks.
-MAX_JOBS = 1000
+#: Requests of one client that may wait for hooks; one more for so many bytes of its payload.
+MAX_JOBS, JOB_SIZE = 1000, 16 * 1024
 #: Seconds of a hook after which other clients have their turn before the next one runs.
 LONG = 0.001
 #: Channels and subscriptions of one client; who wants more is no client, but eats memory.
@@ -57,6 +57,12 @@ _EVENT_CANCEL = int(ca.EventCancelResponse.ID)
 _RIGHTS_HEAD = _ACCESS_RIGHTS << 48
 _UNKNOWN_CID = 0xFFFFFFFF
 _VERSION_HELLO = bytes(ca.VersionResponse(DEFAULT_PROTOCOL_VERSION))
+
+
+def _weight(frame: Any) -> int:
+    """How many requests one that waits counts as."""
+    size: int = frame._payload_size
+    return 1 + size // JOB_SIZE
 
 
 def _code(status: CAStatus) -> int:
@@ -148,12 +154,17 @@ class ServerCircuit:
             self._refuse(frames[0], _UNKNOWN_CID, CAStatus.ECA_ALLOCMEM, "too many channels and subscriptions")
             self.close(f"more than {MAX_OBJECTS} channels and subscriptions")
             return
-        if self.waiting:
+        if self.waiting or self.full:
             self.waiting.extend(frames)
         else:
             self._serve(frames)
         if self._parser.error is not None:  # behind whole messages, which were served
             self.close(str(self._parser.error), ca.EchoRequest() if self.greeted else None)
+
+    @property
+    def full(self) -> bool:
+        """Whether no more requests are to be served until something was sent or done."""
+        return self.output.full or self.jobs >= MAX_JOBS
 
     @property
     def congested(self) -> bool:
@@ -166,7 +177,7 @@ class ServerCircuit:
             parked, self.parked = self.parked, []
             for channel, jobs in parked:
                 self.engine.spawn(self._work(channel, jobs))
-        if self.waiting and not (self.closing or self.output.full or self.jobs >= MAX_JOBS):
+        if self.waiting and not (self.closing or self.full):
             frames, self.waiting = self.waiting, deque()
             self._serve(frames)
 
@@ -322,7 +333,7 @@ class ServerCircuit:
         channel.subscriptions = ()
         for jobs in (channel.jobs, channel.aside):
             if jobs:
-                self.jobs -= len(jobs)
+                self.jobs -= sum(map(_weight, jobs))
                 jobs.clear()
 
     def clear_channel(self, channel: Channel, frame: Any) -> None:
@@ -375,10 +386,10 @@ class ServerCircuit:
         aside = channel.putting and frame.__class__ not in _PUTS
         jobs = channel.aside if aside else channel.jobs
         if jobs:
-            self.jobs += 1
+            self.jobs += _weight(frame)
             jobs.append(frame)
         elif waits is not None and waits(channel):
-            self.jobs += 1
+            self.jobs += _weight(frame)
             jobs = deque([frame])
             if aside:
                 channel.aside = jobs
@@ -415,7 +426,7 @@ class ServerCircuit:
                     self._broken(frame)
                 if jobs:  # a channel that was cleared has none any more
                     jobs.popleft()
-                    self.jobs -= 1
+                    self.jobs -= _weight(frame)
                 # Behind its end: a request that was answered is none of those that are given up.
                 if jobs and pause is not None and clock() - started > LONG:
                     await pause(0)
@@ -438,7 +449,7 @@ class ServerCircuit:
             return
         jobs.clear()
         jobs.extend([under_way, *(frame for frame in behind if frame.__class__ in _PUTS)])
-        self.jobs -= len(passing)
+        self.jobs -= sum(map(_weight, passing))
         for frame in passing:
             if channel.sid in self.channels:
                 self._attempt(self._request, frame)
@@ -449,7 +460,7 @@ class ServerCircuit:
             channel.putting = False
         left = list(jobs)
         jobs.clear()
-        self.jobs -= len(left)
+        self.jobs -= sum(map(_weight, left))
         for frame in left if not self.lost else ():
             self._attempt(_REFUSALS.get(frame.__class__, _REQUESTS[frame.__class__][0]), self, channel, frame)
 

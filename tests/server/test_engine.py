@@ -428,12 +428,17 @@ def test_a_client_that_does_not_read_costs_its_budget_and_gets_the_newest(
     assert len(got) + slow.circuit.output.merged == 5000
 
 
-def test_requests_wait_while_answers_are_not_taken(engine: ServerEngine, pvdb: dict[str, ChannelData]) -> None:
+@pytest.mark.parametrize("at_once", [True, False])
+def test_requests_wait_while_answers_are_not_taken(
+    engine: ServerEngine, pvdb: dict[str, ChannelData], at_once: bool
+) -> None:
     pvdb["big"] = ChannelDouble(value=[1.0] * 10_000)
     engine.budget = 100_000
     client = Client(engine)
     sid = client.create("big")
-    client.send(*(ca.ReadNotifyRequest(6, 0, sid, ioid) for ioid in range(50)))
+    requests = [ca.ReadNotifyRequest(6, 0, sid, ioid) for ioid in range(50)]
+    for part in [requests] if at_once else [[request] for request in requests]:
+        client.send(*part)
     assert client.circuit.congested and client.circuit.output.size < 200_000
     assert [answer.ioid for answer in client.answers()] == list(range(50))
     assert not client.circuit.congested
@@ -489,24 +494,6 @@ def test_requests_that_wait_for_hooks_are_limited(client: Client, loop: Loop) ->
         loop.step()
         seen += [answer.ioid for answer in client.answers()]
     assert seen == list(range(MAX_JOBS + 500))
-
-
-def test_hooks_wait_while_answers_are_not_taken(engine: ServerEngine, loop: Loop, pvdb: dict[str, ChannelData]) -> None:
-    pvdb["big"] = Hooked(value=[1.0] * 1000, max_length=1000)
-    engine.budget = 20_000
-    client = Client(engine)
-    sid = client.create("big")
-    client.send(*(ca.ReadNotifyRequest(6, 1000, sid, ioid) for ioid in range(50)))
-    for _ in range(100):
-        loop.step()
-    assert client.circuit.output.size < 2 * engine.budget
-    seen = []
-    while len(seen) < 50:
-        answers = client.answers()
-        assert answers or loop.coroutines
-        seen += [answer.ioid for answer in answers]
-        loop.step()
-    assert seen == list(range(50)) and client.circuit.jobs == 0 and not loop.coroutines
 
 
 def test_a_client_that_leaves_while_a_hook_runs(client: Client, loop: Loop, engine: ServerEngine) -> None:
