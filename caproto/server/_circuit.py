@@ -194,7 +194,7 @@ class ServerCircuit:
                 return
             try:
                 handlers.get(cls, unknown)(frame)
-            except Exception:  # noqa: BLE001 - such as that of a `check_access` of the user: others are served
+            except Exception:  # noqa: BLE001 - such as that of a method of the user's data: others are served
                 self._broken(frame)
             if self.closing:
                 return

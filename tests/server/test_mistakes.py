@@ -8,7 +8,6 @@ import pytest
 
 import caproto._commands as ca
 from caproto._data import ChannelData, ChannelDouble
-from caproto._enums import AccessRights
 from caproto._status import CAStatus
 from caproto.server._engine import ServerEngine
 from tests.server.talk import Client, Loop, Pause
@@ -29,11 +28,6 @@ def loop() -> Loop:
     return Loop()
 
 
-class Guarded(ChannelDouble):
-    def check_access(self, hostname: str, username: str) -> AccessRights:
-        raise ZeroDivisionError
-
-
 class Broken(ChannelDouble):
     def _elements_as(self, native: int, stop: int | None = None) -> Any:
         raise ZeroDivisionError
@@ -47,10 +41,10 @@ class Waits(Slow):
 
 
 def test_a_mistake_in_a_pv_costs_one_request_and_no_circuit(loop: Loop, caplog: pytest.LogCaptureFixture) -> None:
-    pvdb = {"good": ChannelDouble(value=1.5), "guarded": Guarded(value=1.0), "broken": Broken(value=1.0)}
+    pvdb = {"good": ChannelDouble(value=1.5), "broken": Broken(value=1.0)}
     client = Client(ServerEngine(pvdb, port=5555, spawn=loop.spawn))
     good, broken = client.create("good"), client.create("broken", 2)
-    for bad in (ca.CreateChanRequest("guarded", 3, 13), ca.ReadNotifyRequest(6, 0, broken, 1)):
+    for bad in (ca.ReadRequest(6, 1, broken, 1), ca.ReadNotifyRequest(6, 0, broken, 1)):
         refused, answer = client.ask(bad, ca.ReadNotifyRequest(6, 0, good, 2))
         assert refused.status is CAStatus.ECA_INTERNAL.value
         assert answer.status.success
