@@ -16,7 +16,7 @@ from ..server._context import GRACE, ContextBase, ThreadsafeQueueBase
 from ..server._engine import ServerEngine
 from ..server._layer import AsyncLibraryLayer, T
 from ..server._runtime import Path, ServerExit
-from ..sync._listening import Listening, listen
+from ..sync._listening import BACKLOG, Listening, listen
 
 if TYPE_CHECKING:
     from .._data import ChannelData
@@ -111,11 +111,11 @@ class VirtualCircuit(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         sock = transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if isinstance(self.context.loop, asyncio.SelectorEventLoop):
-            with contextlib.suppress(OSError):  # no descriptor is left: the transport serves this client
+        with contextlib.suppress(OSError):  # the client is gone already, or no descriptor is left
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            if isinstance(self.context.loop, asyncio.SelectorEventLoop):
                 self._sock = sock.dup()
-        address = transport.get_extra_info("peername")
+        address = transport.get_extra_info("peername") or ("0.0.0.0", 0)
         self.circuit = self.context.engine.connect(address, self._wake, self.context.loop.time())
         self.context.circuits.add(self)
         self.flush()
@@ -257,7 +257,9 @@ class Context(ContextBase):
             transports[sock], _ = await self.loop.create_datagram_endpoint(made, sock=sock)
             stack.callback(transports[sock].close)
         for sock in sockets.tcp:
-            server = await self.loop.create_server(lambda: self.CircuitClass(self), sock=sock)
+            # As many clients as the backlog are accepted at a time; if no descriptor is left, each of them is reported.
+            server = await self.loop.create_server(lambda: self.CircuitClass(self), sock=sock, backlog=1)
+            sock.listen(BACKLOG)
             stack.callback(server.close)
 
     async def _until_stopped(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -102,3 +104,33 @@ def test_a_check_that_fails_grants_nothing_and_a_failing_pvdb_ends_nothing(skin:
         assert process.wait(20) == 0
     text = (tmp_path / "output.txt").read_text()
     assert text.count("the access check of Checked failed") == 1 and "ZeroDivisionError: division by zero" in text, text
+
+
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+from caproto import ChannelDouble
+from caproto.server import run
+run({"good": ChannelDouble(value=1.0)}, module_name="caproto." + sys.argv[1] + ".server")
+"""
+
+
+@pytest.mark.parametrize("skin", SKINS)
+def test_clients_wait_while_no_descriptor_is_left(skin: str, tmp_path: Path) -> None:
+    pytest.importorskip(skin)
+    pytest.importorskip("resource")
+    (tmp_path / "ioc.py").write_text(LIMITED)
+    with serving(["ioc.py", skin], "good", tmp_path) as (process, environment):
+        address = ("127.0.0.1", int(environment["EPICS_CA_SERVER_PORT"]))
+        with Talk(address) as early, contextlib.ExitStack() as stack:
+            good = early.channel("good")
+            for _ in range(60):
+                stack.enter_context(socket.create_connection(address, 5))
+            assert early.read(good).data[0] == 1.0 and search("good", address[1], 5.0)
+            stack.close()
+            with Talk(address) as late:
+                assert late.read(late.channel("good")).data[0] == 1.0
+        process.terminate()
+        assert process.wait(20) == 0
+    text = (tmp_path / "output.txt").read_text()
+    assert text.count("Traceback") < 100 and "AttributeError" not in text, text
