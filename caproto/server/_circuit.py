@@ -22,7 +22,7 @@ from .._data.view import Encoded, header, nothing
 from .._enums import CLIENT, AccessRights, SubscriptionType
 from .._environ import max_array_bytes
 from .._errors import CaprotoTypeError, CaprotoValueError, RemoteProtocolError
-from .._layout import LAST_DBR
+from .._layout import LAST_DBR, LAYOUTS
 from .._status import CAStatus
 from .._wire import codec
 from . import _requests
@@ -48,11 +48,16 @@ LONG = 0.001
 #: Channels and subscriptions of one client; who wants more is no client, but eats memory.
 MAX_OBJECTS = 1_000_000
 LAST_COMMAND = 27
+#: The version that brought them, and what one message of an earlier client may carry.
+_EXTENDED_HEADERS = 9
+SMALL_PAYLOAD = 16384 - 16
+_LARGEST_SMALL_COUNT = 0xFFFE
 _NUMBER = struct.Struct(">I").pack
 _SHORT = struct.Struct(">HHHHII").pack
 #: Two headers of 16 bytes, the first half of each as a number.
 _CREATED = struct.Struct(">QIIQII").pack
 _ACCESS_RIGHTS, _CREATE_CH_FAIL = int(ca.AccessRightsResponse.ID), int(ca.CreateChFailResponse.ID)
+_CREATE_CHAN = int(ca.CreateChanResponse.ID)
 _EVENT_CANCEL = int(ca.EventCancelResponse.ID)
 _RIGHTS_HEAD = _ACCESS_RIGHTS << 48
 _UNKNOWN_CID = 0xFFFFFFFF
@@ -112,6 +117,7 @@ class ServerCircuit:
         self.host_name = self.client_name = ""
         self.priority = 0
         self.greeted = False
+        self.small = False
         self.closing = False
         self.lost = False
         limit = max_array_bytes()
@@ -263,6 +269,9 @@ class ServerCircuit:
                 return
             self.greeted = True
             self.priority = frame._data_type
+            if frame._data_count < _EXTENDED_HEADERS:
+                self.small = True
+                self._handlers |= dict.fromkeys(_READS, self._small_request)
 
     def _name(self, frame: Any) -> None:
         if self.channel_count:
@@ -303,6 +312,10 @@ class ServerCircuit:
         rights = self._rights(target.data)
         sid = engine.new_sid()
         self.unused[sid] = (cid, target, rights)
+        if target.extension and self.small:
+            head = _CREATE_CHAN << 48 | target.view.native_type << 16 | _LARGEST_SMALL_COUNT
+            self.output.send(_CREATED(_RIGHTS_HEAD, cid, rights, head, cid, sid))
+            return
         # ACCESS_RIGHTS and the answer to CREATE_CHAN (section 3.4).
         self.output.send(_CREATED(_RIGHTS_HEAD, cid, rights, target.head, cid, sid) + target.extension)
 
@@ -399,6 +412,17 @@ class ServerCircuit:
             self.engine.spawn(self._work(channel, jobs))
         else:
             at_once(self, channel, frame)
+
+    def _small_request(self, frame: Any) -> None:
+        """Serve a client from before extended headers, unless what it asks for would need one (section 2.2)."""
+        channel = self.channel(frame._parameter1)
+        if channel is not None and frame._data_type <= LAST_DBR:
+            layout = LAYOUTS[frame._data_type]
+            count = frame._data_count or channel.view.native_count
+            if layout.value_offset + count * layout.item_size > SMALL_PAYLOAD:
+                self.refuse(channel, frame, CAStatus.ECA_16KARRAYCLIENT, f"{count} elements need version 4.9")
+                return
+        self._request(frame)
 
     async def _work(self, channel: Channel, jobs: deque[Any]) -> None:
         """Serve requests for a channel one after the other, in the order in which they came."""
@@ -548,6 +572,7 @@ _REQUESTS: dict[type, tuple[AtOnce, Callable[[Channel], bool] | None]] = {
     ca.EventCancelRequest: (_requests.cancel, None),
     ca.ClearChannelRequest: (ServerCircuit.clear_channel, None),
 }
+_READS = (ca.ReadNotifyRequest, ca.ReadRequest, ca.EventAddRequest)
 _PUTS = (ca.WriteRequest, ca.WriteNotifyRequest)
 #: How a request with a hook is refused that was cancelled.
 _REFUSALS: dict[type, AtOnce] = {

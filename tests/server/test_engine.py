@@ -166,6 +166,29 @@ def test_old_clients_and_wrong_priorities_are_closed_silently(engine: ServerEngi
     assert client.ask(version) == [] and client.circuit.closing
 
 
+def test_clients_from_before_extended_headers_get_none(engine: ServerEngine, pvdb: dict[str, ChannelData]) -> None:
+    pvdb["large"] = ChannelDouble(value=[1.0] * 70000, max_length=70000)
+    new, old = Client(engine), Client(engine, greet=False)
+    read = ca.ReadNotifyRequest(6, 70000, new.create("large"), 3)
+    assert len(new.ask(read)[0].data) == 70000
+    old.send(ca.VersionRequest(0, 8))
+    created = old.ask(ca.CreateChanRequest("large", 1, 8))[1]
+    assert (created.data_type, created.data_count) == (6, 0xFFFE)
+    sid, no = created.sid, (0.0, 0.0, 0.0)
+    for count, names in (
+        (2044, ["ReadNotifyResponse", "ReadResponse", "EventAddResponse"]),
+        (2047, ["ErrorResponse"] * 3),
+    ):
+        answers = old.ask(
+            ca.ReadNotifyRequest(6, count, sid, 4),
+            ca.ReadRequest(6, count, sid, 6),
+            ca.EventAddRequest(20, count, sid, 7, *no, 1),
+        )
+        assert [type(answer).__name__ for answer in answers] == names
+    assert {answer.status.name for answer in answers} == {"ECA_16KARRAYCLIENT"}
+    assert old.ask(ca.EchoRequest()) == [ca.EchoResponse()]
+
+
 def test_the_priority_is_that_of_the_first_version(engine: ServerEngine) -> None:
     client = Client(engine, greet=False)
     client.send(ca.VersionRequest(42, 13))
