@@ -267,26 +267,30 @@ class Context(ContextBase):
         await self._stopped.wait()
 
     async def _end(self) -> None:
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._cancel_tasks()
         ending = self._start_jobs("shutdown")
         if ending:
             await asyncio.wait(ending, timeout=GRACE)
         for circuit in list(self.circuits):
             circuit.transport.abort()
+        await self._cancel_tasks()
+
+    async def _cancel_tasks(self) -> None:
         for task in list(self._tasks):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._tasks:  # a hook that goes on nevertheless must not keep others from their end
+            await asyncio.wait(list(self._tasks), timeout=GRACE)
 
     def _block(self, serve: Callable[[], Awaitable[None]]) -> None:
         async def main() -> None:
             loop = asyncio.get_running_loop()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                # Not possible on every system, nor in every thread.
-                with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
-                    loop.add_signal_handler(number, self.stop)
-            await serve()
+            with contextlib.ExitStack() as stack:
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    # Not possible on every system, nor in every thread.
+                    with contextlib.suppress(NotImplementedError, RuntimeError, ValueError):
+                        loop.add_signal_handler(number, self.stop)
+                        stack.callback(loop.remove_signal_handler, number)
+                await serve()
 
         asyncio.run(main())
 

@@ -74,6 +74,7 @@ class ContextBase:
     listen: ClassVar[staticmethod[[Settings], Any]]
     engine: ServerEngine
     port: int
+    _failure: BaseException | None = None
 
     def __init__(
         self,
@@ -126,7 +127,8 @@ class ContextBase:
         log_pv_names : bool, optional
             Whether the log lists the PVs.
         startup_hook : async callable, optional
-            Called with the :class:`AsyncLibraryLayer` when the server listens.
+            Called with the :class:`AsyncLibraryLayer` when the server listens, and may run as long as the server. What
+            it raises ends the server, and is raised.
 
         Raises
         ------
@@ -137,6 +139,7 @@ class ContextBase:
         # mapped anew: half of the time of updates of DOUBLE[1 M].  A block that was free once raises that limit; this
         # one is never touched.
         bytes(KEPT_MEMORY)
+        self._failure = None
         chosen = settings(self.interfaces)
         sockets = self.listen(chosen)
         self.port = sockets.port
@@ -156,22 +159,33 @@ class ContextBase:
                 await self._answer(sockets, stack)
                 self.spawn(self._beacons(sockets.beacon, chosen.beacons))
                 announce(self.pvdb, chosen.interfaces, self.port, log_pv_names)
+                if startup_hook is not None:
+                    self.spawn(self._run_startup_hook(startup_hook))
                 self._start_jobs("startup")
-                try:
-                    if startup_hook is not None:
-                        await startup_hook(self.async_layer)
-                    self._start_jobs("scan")
-                except ServerExit:
-                    self.stop()
+                self._start_jobs("scan")
                 await self._until_stopped()
         finally:
             await self._end()
             sockets.close()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _run_startup_hook(self, hook: Hook) -> None:
+        """Run the hook of the caller, who is told what it raises; some never return."""
+        try:
+            await hook(self.async_layer)
+        except ServerExit:
+            self.stop()
+        except (Exception, KeyboardInterrupt, SystemExit) as error:  # noqa: BLE001 - the caller of `run` gets it
+            self.fail(error)
+
+    def fail(self, error: BaseException) -> None:
+        """End the server in an orderly way, and raise `error` then."""
+        self._failure = self._failure or error
+        self.stop()
 
     def _start_jobs(self, kind: str) -> list[Any]:
-        return [
-            self.spawn(run_job(name, kind, job, self.async_layer, self.stop)) for name, job in jobs(self.pvdb, kind)
-        ]
+        return [self.spawn(run_job(name, kind, job, self)) for name, job in jobs(self.pvdb, kind)]
 
     async def _beacons(self, sock: Any, addresses: Sequence[tuple[str, int]]) -> None:
         beacons = self.engine.beacons

@@ -24,6 +24,7 @@ from ._access import AccessSecurity
 
 if TYPE_CHECKING:
     from .._data import ChannelData
+    from ._context import ContextBase
 
 __all__ = ["Job", "Path", "ServerExit", "Settings", "announce", "jobs", "load_access", "run_job", "settings"]
 
@@ -124,12 +125,14 @@ def jobs(pvdb: Mapping[str, ChannelData], kind: str) -> list[tuple[str, Job]]:
     return found
 
 
-async def run_job(name: str, kind: str, job: Job, async_layer: Any, stop: Callable[[], None]) -> None:
-    """Run a hook; one that fails is reported, one that raises `ServerExit` ends the server."""
+async def run_job(name: str, kind: str, job: Job, context: ContextBase) -> None:
+    """Run a hook; one that fails is reported, one that raises `ServerExit` or calls `sys.exit` ends the server."""
     try:
-        await job(async_layer)
+        await job(context.async_layer)
     except ServerExit:
-        stop()
+        context.stop()
+    except (KeyboardInterrupt, SystemExit) as error:
+        context.fail(error)
     except Exception:  # a mistake in one hook is no reason to stop all others
         logger.exception("the %s hook of %s failed", kind, name)
 

@@ -6,6 +6,7 @@ import contextlib
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,11 @@ ENDS = {
     "ZeroDivisionError": ("HOOK = ZeroDivisionError()\nrun(pvdb, module_name=skin, startup_hook=hook)", "shutdown\n"),
     "SystemExit": ("HOOK = SystemExit(7)\nrun(pvdb, module_name=skin, startup_hook=hook)", "shutdown\n"),
     "KeyboardInterrupt": ("HOOK = KeyboardInterrupt()\nrun(pvdb, module_name=skin, startup_hook=hook)", "shutdown\n"),
+    "SystemExit in a PV": (
+        "class Pv(Pv):\n    async def server_startup(self, async_layer):\n        sys.exit(7)\n"
+        "run({'x': Pv(value=1.0)}, module_name=skin)",
+        "shutdown\n",
+    ),
     "CaprotoNetworkError": ("run(pvdb, module_name=skin, interfaces=['192.0.2.1'])", ""),
     "CaprotoValueError": ("run(pvdb, module_name=skin, interfaces=['0.0.0.0', '127.0.0.1'])", ""),
 }
@@ -51,8 +57,8 @@ def test_what_ends_a_server_is_raised_as_it_is(skin: str, error: str) -> None:
         env=process_environment(free_port(), free_port()),
     )  # fmt: skip
     assert done.stdout == said
-    if error in ("SystemExit", "KeyboardInterrupt"):
-        assert (done.returncode, done.stderr) == (7 if error == "SystemExit" else 0, "")
+    if "SystemExit" in error or error == "KeyboardInterrupt":
+        assert (done.returncode, done.stderr) == (7 if "SystemExit" in error else 0, "")
     else:
         assert done.returncode == 1 and error in done.stderr.splitlines()[-1] and "Group" not in done.stderr
 
@@ -73,6 +79,40 @@ thread.join()
         env=process_environment(free_port(), free_port()),
     )  # fmt: skip
     assert (done.returncode, done.stdout, done.stderr) == (0, "shutdown\n", "")
+
+
+FOREVER = """
+import sys
+from caproto.server import PVGroup, pvproperty, run
+class Ioc(PVGroup):
+    hooked = pvproperty(value=0)
+    scanned = pvproperty(value=0)
+    @scanned.scan(period=0.01)
+    async def scanned(self, instance, async_lib):
+        await instance.write(1)
+    async def forever(self, async_lib):
+        while True:
+            await self.hooked.write(1)
+            await async_lib.sleep(0.01)
+ioc = Ioc(prefix="")
+run(ioc.pvdb, module_name="caproto." + sys.argv[1] + ".server", startup_hook=ioc.forever)
+"""
+
+
+@pytest.mark.parametrize("skin", SKINS)
+def test_a_startup_hook_may_run_as_long_as_the_server(skin: str, tmp_path: Path) -> None:
+    pytest.importorskip(skin)
+    (tmp_path / "ioc.py").write_text(FOREVER)
+    with serving(["ioc.py", skin], "scanned", tmp_path) as (process, environment):
+        with Talk(("127.0.0.1", int(environment["EPICS_CA_SERVER_PORT"]))) as talk:
+            deadline = time.monotonic() + 20
+            for name in ("hooked", "scanned"):
+                channel = talk.channel(name)
+                while talk.read(channel).data[0] != 1:
+                    assert process.poll() is None and time.monotonic() < deadline
+        process.terminate()
+        assert process.wait(20) == 0
+    assert (tmp_path / "output.txt").read_text() == ""
 
 
 CHECKS = """
