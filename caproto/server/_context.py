@@ -8,7 +8,7 @@ import gc
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ._engine import ServerEngine
+from ._engine import PATIENCE, ServerEngine
 from ._layer import AsyncLibraryLayer
 from ._runtime import Path, ServerExit, Settings, announce, jobs, load_access, run_job, settings
 
@@ -196,7 +196,7 @@ class ContextBase:
                     with contextlib.suppress(OSError):  # an interface that is down, or nobody there
                         sock.sendto(datagram, address)
             assert beacons.deadline is not None
-            await self.async_layer.sleep(max(0.0, beacons.deadline - self.now()))
+            await self.async_layer.sleep(min(max(0.0, beacons.deadline - self.now()), PATIENCE))
 
     @classmethod
     async def start_server(

@@ -24,7 +24,7 @@ logger = logging.getLogger("caproto.server")
 _NUMBER_SIZE = 4
 _SHORT = struct.Struct(">HHHHII").pack
 # Plain numbers and a table: arithmetic with enum members costs more than everything else in a write.
-_WRITE = int(AccessRights.WRITE)
+_READ, _WRITE = int(AccessRights.READ), int(AccessRights.WRITE)
 _TYPES = tuple(ChannelType(number) for number in range(LAST_DBR + 1))
 _LARGE_COUNT = 0xFFFF
 _NORMAL = CAStatus.ECA_NORMAL
@@ -51,7 +51,8 @@ def read_notify(circuit: ServerCircuit, channel: Channel, frame: Any) -> None:
 async def hooked_read_notify(circuit: ServerCircuit, channel: Channel, frame: Any) -> None:
     """READ_NOTIFY of a PV with a getter."""
     data_type, count = frame._data_type, frame._data_count
-    if data_type > LAST_DBR or not channel.view.allowed(data_type, count):
+    # Access may have been withdrawn while the request waited.
+    if data_type > LAST_DBR or not channel.view.allowed(data_type, count) or not channel.rights & _READ:
         read_notify(circuit, channel, frame)
         return
     encoded, status = await _run_read(circuit, channel, data_type, count)

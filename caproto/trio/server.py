@@ -222,6 +222,7 @@ class Context(ContextBase):
         with trio.move_on_after(GRACE, shield=True):
             async with trio.open_nursery() as self._nursery:
                 self._start_jobs("shutdown")
+        self._scope = trio.CancelScope()  # of the next run
 
     async def run(self, *, log_pv_names: bool = False, startup_hook: Hook | None = None) -> None:
         with _unwrapped():

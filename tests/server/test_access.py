@@ -16,7 +16,7 @@ from caproto.server._access import AccessSecurity
 from caproto.server._calc import parse_expression
 from caproto.server._engine import ServerEngine
 from caproto.server._runtime import load_access
-from tests.server.talk import Client, Loop
+from tests.server.talk import Client, Loop, Pause
 
 RULES = """
 # operators may write unless the beam is on
@@ -174,6 +174,28 @@ def test_rights_follow_the_inputs_while_clients_are_connected() -> None:
     with pytest.raises(StopIteration):
         pvdb["beam:on"].write(0.0, severity=0).send(None)
     assert client.answers() == [ca.AccessRightsResponse(5, 3)]
+
+
+def test_reads_that_wait_for_a_hook_see_the_rights_of_their_turn() -> None:
+    class Slow(ChannelDouble):
+        async def read(self, data_type: Any) -> Any:
+            await Pause()
+            return await super().read(data_type)
+
+    pvdb: Any = {"on": ChannelDouble(value=0.0), "slow": Slow(value=4.0)}
+    loop = Loop()
+    access = AccessSecurity('ASG(DEFAULT) { INPA(on) RULE(1, READ) { CALC("A=0") } }')
+    client = Client(ServerEngine(pvdb, port=5064, spawn=loop.spawn, access=access))
+    sid = client.create("slow")
+    client.send(ca.ReadNotifyRequest(6, 1, sid, 1), ca.ReadNotifyRequest(6, 1, sid, 2))
+    loop.step()
+    with pytest.raises(StopIteration):
+        pvdb["on"].write(1.0).send(None)
+    for _ in range(3):
+        loop.step()
+    rights, *reads = client.answers()
+    assert int(rights.access_rights) == 0
+    assert [(read.ioid, read.status.name) for read in reads] == [(1, "ECA_NORMAL"), (2, "ECA_NORDACCESS")]
 
 
 def test_inputs_that_make_no_difference_have_no_rights_looked_at_again() -> None:

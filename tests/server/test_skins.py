@@ -195,6 +195,11 @@ async def main():
     await asyncio.to_thread(sys.stdin.readline)
     first.stop(), second.stop()
     await asyncio.gather(*tasks)
+    again = asyncio.create_task(first.run())
+    await asyncio.sleep(0)
+    assert not again.done()
+    first.stop()
+    await again
     third.cancel()
     await asyncio.gather(third, return_exceptions=True)
     print("ended", third.cancelled())
@@ -213,6 +218,8 @@ async def main():
             print(first.port, second.port, flush=True)
             await trio.to_thread.run_sync(sys.stdin.readline)
             first.stop(), second.stop()
+        first.stop()
+        await first.run()
         outer.cancel_scope.cancel()
     print("ended", outer.cancel_scope.cancelled_caught)
 trio.run(main)
@@ -241,7 +248,7 @@ from tests.server.serve import pvdb
         out, err = program.communicate("\n", timeout=30)
     finally:
         program.kill()
-    assert out.splitlines()[-1] == "ended True" and out.count("bye") == 3, err
+    assert out.splitlines()[-1] == "ended True" and out.count("bye") == 4, err
     assert program.returncode == 0 and not err
 
 
