@@ -234,7 +234,7 @@ class AccessSecurity:
         self._file = parse_access_file(text, source)
         self.by_address = resolve is not None
         self._hosts = {
-            name: frozenset(hosts if resolve is None else _addresses(hosts, resolve))
+            name: frozenset(hosts if resolve is None else _addresses(name, hosts, resolve))
             for name, hosts in self._file.hosts.items()
         }
         self._inputs: dict[str, dict[str, ChannelData | None]] = {
@@ -324,12 +324,12 @@ def _holds(rule: Rule, inputs: Mapping[str, ChannelData | None]) -> bool:
         return False
 
 
-def _addresses(hosts: Iterable[str], resolve: Callable[[str], str]) -> Iterable[str]:
-    for host in hosts:
+def _addresses(name: str, hosts: Iterable[str], resolve: Callable[[str], str]) -> Iterable[str]:
+    for host in sorted(hosts):
         try:
             yield resolve(host)
-        except (OSError, ValueError):
-            continue  # as EPICS: a host that nobody knows matches nobody
+        except (OSError, ValueError) as error:  # as EPICS: a host that nobody knows matches nobody
+            logger.warning("HAG(%s): no client is on %s, which has no address: %s", name, host, error)
 
 
 def _nothing() -> None:

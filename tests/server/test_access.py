@@ -56,6 +56,19 @@ def test_rules(asg: str | None, host: str, address: str, user: str, trusted: boo
     assert access.rights(Pv(asg), host, address, user) == rights
 
 
+def test_hosts_without_address_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    def resolve(host: str) -> str:
+        if host == "gone":
+            raise OSError("not known")
+        return "10.0.0.5"
+
+    access = AccessSecurity("HAG(a) {gone, here} ASG(DEFAULT) { RULE(1, READ) { HAG(a) } }", resolve=resolve)
+    assert access.rights(Pv(), "gone", "10.0.0.5", "") == 1
+    assert [record.message for record in caplog.records] == [
+        "HAG(a): no client is on gone, which has no address: not known"
+    ]
+
+
 @pytest.mark.parametrize(("check", "rights"), [("", 1), ("YES", 1), ("NO", 3)])
 def test_hosts_that_clients_claim_are_believed_if_the_ioc_is_asked_to(
     check: str, rights: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
