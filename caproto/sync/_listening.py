@@ -16,7 +16,9 @@ from ..server._runtime import Settings
 __all__ = ["Listening", "listen"]
 
 logger = logging.getLogger("caproto.server")
-BACKLOG = 100
+#: Clients that may wait to be accepted: all of a large site at once, when the network is back.  Linux leaves those that
+#: find no room waiting for a minute or so.
+BACKLOG = 1024
 _ATTEMPTS = 20
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import socket
 import subprocess
 import sys
@@ -144,6 +145,30 @@ def test_a_check_that_fails_grants_nothing_and_a_failing_pvdb_ends_nothing(skin:
         assert process.wait(20) == 0
     text = (tmp_path / "output.txt").read_text()
     assert text.count("the access check of Checked failed") == 1 and "ZeroDivisionError: division by zero" in text, text
+
+
+PLAIN = """
+import sys
+from caproto import ChannelDouble
+from caproto.server import run
+run({"good": ChannelDouble(value=1.0)}, module_name="caproto." + sys.argv[1] + ".server")
+"""
+
+
+@pytest.mark.parametrize("skin", SKINS)
+def test_hundreds_of_clients_come_at_the_same_moment(skin: str, tmp_path: Path) -> None:
+    pytest.importorskip(skin)
+    (tmp_path / "ioc.py").write_text(PLAIN)
+    with serving(["ioc.py", skin], "good", tmp_path) as (process, environment), contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(socket.socket()) for _ in range(400)]
+        process.send_signal(signal.SIGSTOP)  # however fast it is, they all wait
+        for client in clients:
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", int(environment["EPICS_CA_SERVER_PORT"])))
+        process.send_signal(signal.SIGCONT)
+        for client in clients:
+            client.settimeout(20)
+            assert client.recv(16)[:2] == bytes(2)
 
 
 LIMITED = """
