@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import subprocess
 import sys
@@ -67,3 +68,30 @@ def test_example_runs(code: str, own_ioc: Ioc, tmp_path: Path) -> None:
 def test_every_how_to_page_has_an_example_or_is_about_the_shell() -> None:
     without = {page.stem for page in PAGES if not blocks(page)}
     assert without == {"command-line", "codec"}
+
+
+REFERENCE = "\n".join(page.read_text() for page in sorted((ROOT / "docs" / "reference").glob("*.md")))
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["server", "server.autosave", "server.records", "server.stats", "server.menus", "asyncio.server", "trio.server"],
+)
+def test_every_name_of_servers_is_in_the_reference(module: str) -> None:
+    if module.startswith("trio"):
+        pytest.importorskip("trio")
+    names = set(importlib.import_module(f"caproto.{module}").__all__)
+    shown = set(re.findall(r"\w+", REFERENCE))
+    families = {name for name in names if name.endswith("Fields")}  # one class for each type of record
+    assert names - families - shown == set()
+
+
+def test_every_class_of_channel_data_is_in_the_reference() -> None:
+    import caproto
+
+    classes = {
+        name for name in caproto.__all__ if name.startswith("Channel") and name not in {"ChannelType", "ChannelFilter"}
+    }
+    shown = set(re.findall(r"auto(?:class|function|data):: (\w+)", REFERENCE))
+    assert {"ChannelData", "ChannelAlarm"} <= classes
+    assert classes - shown == set()

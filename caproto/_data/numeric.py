@@ -25,9 +25,12 @@ class ChannelNumeric(ChannelData):
         The value.
     units : str, optional
         What it is measured in.
-    upper_disp_limit, lower_disp_limit, upper_alarm_limit, upper_warning_limit, lower_warning_limit,
-    lower_alarm_limit, upper_ctrl_limit, lower_ctrl_limit : number, optional
-        The limits for displays, alarms, warnings and writes.
+    upper_disp_limit, lower_disp_limit : number, optional
+        What a display shows.
+    upper_alarm_limit, upper_warning_limit, lower_warning_limit, lower_alarm_limit : number, optional
+        From where on a value is in alarm: HIHI, HIGH, LOW, LOLO.
+    upper_ctrl_limit, lower_ctrl_limit : number, optional
+        Between which a scalar has to be that is written; none, if the upper one is not the greater one.
     value_atol, log_atol : float, optional
         A change of not more than this since the last news is none for subscribers to values, and to the archive.
     value_rtol, log_rtol : float, optional
