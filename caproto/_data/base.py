@@ -345,6 +345,10 @@ class ChannelData(Publisher):
 
     # Writing ------------------------------------------------------------------------------------
 
+    def _fitting(self, value: Any) -> Any:
+        """Return `value` in the form it is kept, or raise CaprotoError if it cannot be a value of this channel."""
+        return self.preprocess_value(value)
+
     async def verify_value(self, data: Any) -> Any:
         """Return what is to be stored instead of `data`, or None; for overriding.
 

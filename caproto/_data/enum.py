@@ -96,6 +96,10 @@ class ChannelEnum(ChannelData):
                 return number
         raise CaprotoValueError(f"state {value!r} is none of {', '.join(map(repr, strings)) or '0..65535'}")
 
+    def _fitting(self, value: Any) -> Any:
+        """Return the states that `value` names, or raise CaprotoValueError if there is no such state."""
+        return self._named(self.preprocess_value(value))
+
     async def verify_value(self, data: Any) -> Any:
         """Return the name of a state (a :class:`State`), or its number if it has no name.
 

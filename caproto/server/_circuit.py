@@ -95,6 +95,8 @@ class ServerCircuit:
         The connection is to be closed when everything was sent.
     channels : dict
         Those that are in use, by SID.
+    small : bool
+        The client is from before extended headers.
     host_name, client_name : str
         What the client says of itself.
     """

@@ -172,13 +172,19 @@ class PvpropertyData(ChannelData, Generic[T_RecordFields]):
     async def read(self, data_type: ChannelType) -> Any:
         """Run the getter, store what it returns unless that is None, and return (metadata, data)."""
         if self.getter is not None:
-            value = await self._tried(self.getter(self), AlarmStatus.READ)
+            value = await self._tried(self._got(self.getter), AlarmStatus.READ)
             if value is not None:
-                # Reading does not write to the device: the putter is left out, everything else is checked.
-                value = self.preprocess_value(value)
-                accepted = await super().verify_value(value)
-                await self.write(value if accepted is None else accepted, verify_value=False)
+                await self.write(value, verify_value=False)
         return await super().read(data_type)
+
+    async def _got(self, getter: Callable[[Any], Awaitable[Any]]) -> Any:
+        value = await getter(self)
+        if value is None:
+            return None
+        value = self._fitting(value)
+        # Reading does not write to the device: the putter is left out, everything else is checked.
+        accepted = await super().verify_value(value)
+        return value if accepted is None else accepted
 
     async def verify_value(self, value: Any) -> Any:
         """Check a value and run the putter; return what is to be stored.
@@ -195,11 +201,15 @@ class PvpropertyData(ChannelData, Generic[T_RecordFields]):
             return value
         if self._field_inst is not None and await self._field_inst.is_disabled():
             return value  # nothing is done with it, as in a real record
-        replaced = await self._tried(self.putter(self, value), AlarmStatus.WRITE)
+        replaced = await self._tried(self._put(self.putter, value), AlarmStatus.WRITE)
         return value if replaced is None else replaced
 
+    async def _put(self, putter: Callable[[Any, Any], Awaitable[Any]], value: Any) -> Any:
+        replaced = await putter(self, value)
+        return None if replaced is None else self._fitting(replaced)
+
     async def _tried(self, hook: Awaitable[Any], status: AlarmStatus) -> Any:
-        """Run a getter or putter: one that fails puts the PV into alarm until it succeeds."""
+        """Run a getter or putter: one that fails puts the PV into alarm until it succeeds; so does an unfit result."""
         try:
             returned = await hook
         except (Forbidden, ServerExit):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import Any
 
 import pytest
 
-from caproto import AlarmSeverity, AlarmStatus, CaprotoValueError, ChannelType, Forbidden, SkipWrite
+from caproto import AlarmSeverity, AlarmStatus, CaprotoError, CaprotoValueError, ChannelType, Forbidden, SkipWrite
 from caproto._data.subscription import Subscription
 from caproto.asyncio.server import ServerExit
 from caproto.server import PVGroup, pvproperty
@@ -149,6 +150,54 @@ def test_a_mistake_of_a_putter_is_logged_with_its_trace(caplog: pytest.LogCaptur
         run(job())
     (record,) = caplog.records
     assert "d:command: the putter failed" in record.getMessage() and record.exc_info is not None
+
+
+class Returning(PVGroup):
+    """Hooks that return what the test says."""
+
+    returned: Any = None
+
+    async def get(self, instance: Any) -> Any:
+        return self.returned
+
+    async def put(self, instance: Any, value: Any) -> Any:
+        return self.returned
+
+    number = pvproperty(get=get, put=put, value=1)
+    state = pvproperty(get=get, put=put, value="a", enum_strings=["a", "b"])
+
+
+UNFIT = [("number", "text", "'text'"), ("number", [1, 2], "2 elements"), ("state", "c", "'c'"), ("state", 2, "2")]
+
+
+@pytest.mark.parametrize("hook", ["getter", "putter"])
+@pytest.mark.parametrize(("attr", "returned", "named"), [*UNFIT, ("number", None, "")])
+def test_what_a_hook_returns_and_cannot_be_stored_is_logged_as_its_failure(
+    hook: str, attr: str, returned: Any, named: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def job() -> None:
+        group = Returning(prefix="r:")
+        group.returned = returned
+        pv = getattr(group, attr)
+        with pytest.raises(CaprotoError) if named else contextlib.nullcontext():
+            await (pv.read(pv.data_type) if hook == "getter" else put(pv, 1))
+        assert (pv.value, pv.severity) == (1 if attr == "number" else "a", AlarmSeverity(2 if named else 0))
+
+    with caplog.at_level(logging.ERROR):
+        run(job())
+    assert [(record.getMessage(), named in str(record.exc_info)) for record in caplog.records] == (
+        [(f"r:{attr}: the {hook} failed", True)] if named else []
+    )
+
+
+def test_a_putter_may_return_a_state_by_its_number() -> None:
+    async def job() -> None:
+        group = Returning(prefix="r:")
+        group.returned = 1
+        await put(group.state, 0)
+        assert group.state.value == "b"
+
+    run(job())
 
 
 @pytest.mark.parametrize("stamp", [0, -5, 1e12, 631152000 - 0.5, float("nan")])
