@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import importlib
+import importlib.util
 import os
 import textwrap
 from collections.abc import Callable, Mapping
@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 from .._data import ChannelData
 from .._errors import CaprotoTypeError, CaprotoValueError
 from .._log import config_caproto_logging
-from .._net import get_server_address_list
+from .._net import bcast_socket, get_server_address_list
 from .._version import __version__
+from ._runtime import load_access
 
 if TYPE_CHECKING:
     from .typing import AinitHook
@@ -23,6 +24,32 @@ __all__ = ["ioc_arg_parser", "run", "template_arg_parser"]
 ASYNC_LIBRARIES = ("asyncio", "trio")
 
 Options = tuple[dict[str, Any], dict[str, Any]]
+
+
+def _library(name: str) -> str:
+    """Return the name of an async library, or say that it is not there."""
+    if name in ASYNC_LIBRARIES and importlib.util.find_spec(name) is None:
+        raise argparse.ArgumentTypeError(f"the package {name} is not installed; pip install caproto[{name}] brings it")
+    return name
+
+
+def _interface(address: str) -> str:
+    """Return the address of an interface, or say why nobody can listen there."""
+    with bcast_socket() as sock:
+        try:
+            sock.bind((address, 0))
+        except OSError as error:
+            raise argparse.ArgumentTypeError(f"cannot listen on {address}: {error.strerror}") from error
+    return address
+
+
+def _access_file(path: str) -> str:
+    """Return the path of an access security file, or say what is wrong with it."""
+    try:
+        load_access(path)
+    except (OSError, CaprotoValueError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return path
 
 
 def template_arg_parser(
@@ -68,15 +95,20 @@ def template_arg_parser(
     loudness.add_argument("-v", "--verbose", action="count", default=0, help="show more; -vvv shows everything")
     parser.add_argument("--list-pvs", action="store_true", help="log the names of the PVs at start")
     parser.add_argument(
-        "--async-lib", choices=libraries, default=libraries[0], help="the library to run on (default: %(default)s)"
+        "--async-lib",
+        type=_library,
+        choices=libraries,
+        default=libraries[0],
+        help="the library to run on (default: %(default)s)",
     )
     parser.add_argument(
         "--interfaces",
         nargs="+",
+        type=_interface,
         default=None,
         help="addresses to listen on (default: EPICS_CAS_INTF_ADDR_LIST, or else all)",
     )
-    parser.add_argument("--acf", metavar="FILE", default=None, help="access security file: who may do what")
+    parser.add_argument("--acf", metavar="FILE", type=_access_file, help="access security file: who may do what")
     for name, value in macros.items():
         parser.add_argument(f"--{name}", type=str, default=value, help="macro, default: %(default)r")
 

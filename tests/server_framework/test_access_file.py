@@ -112,8 +112,10 @@ def test_a_file_with_a_mistake_ends_the_start_with_its_line(tmp_path: Path) -> N
     assert done.returncode != 0 and "rules.acf, line 2" in done.stderr
 
 
-def test_the_option_becomes_an_argument_of_run() -> None:
-    assert ioc_arg_parser(default_prefix="x:", desc="", argv=["--acf", "some.acf"])[1]["access_security"] == "some.acf"
+def test_the_option_becomes_an_argument_of_run(tmp_path: Path) -> None:
+    file = tmp_path / "some.acf"
+    file.write_text("ASG(DEFAULT) { RULE(1, READ) }")
+    assert ioc_arg_parser(default_prefix="x:", desc="", argv=["--acf", str(file)])[1]["access_security"] == str(file)
     assert ioc_arg_parser(default_prefix="x:", desc="", argv=[])[1].keys() == {
         "module_name",
         "log_pv_names",

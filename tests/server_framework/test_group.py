@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import array
 import enum
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -390,6 +392,32 @@ def test_arguments_can_be_added() -> None:
     assert (args.count, ioc["prefix"], run["module_name"]) == (3, "a:", "caproto.asyncio.server")
     with pytest.raises(SystemExit):
         parser.parse_args(["--async-lib", "trio"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--interfaces", "192.0.2.77"], "--interfaces: cannot listen on 192.0.2.77: "),
+        (["--acf", "nosuch.acf"], "--acf: .*'nosuch.acf'"),
+        (["--acf", "wrong.acf"], "--acf: wrong.acf, line 2: UAG.ops. is not defined"),
+        (["--async-lib", "curio"], "--async-lib: invalid choice: 'curio'"),
+        (["--async-lib", "trio"], "--async-lib: the package trio is not installed"),
+    ],
+)
+def test_a_wrong_argument_is_told_in_one_line(
+    arguments: list[str],
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "wrong.acf").write_text("ASG(DEFAULT) {\n RULE(1, READ) { UAG(ops) } }\n")
+    monkeypatch.setitem(sys.modules, "trio", None)  # as if it was not installed
+    with pytest.raises(SystemExit) as ended:
+        ioc_arg_parser(desc="Test", default_prefix="a:", argv=arguments)
+    assert ended.value.code == 2
+    assert re.search(f"error: argument {told}", capsys.readouterr().err.splitlines()[-1])
 
 
 def test_import_is_quick_and_light() -> None:
