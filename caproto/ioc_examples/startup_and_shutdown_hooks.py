@@ -15,12 +15,12 @@ class StartupAndShutdown(PVGroup):
     @thing.startup
     async def thing(self, instance: Any, async_lib: Any) -> None:
         """Runs with the server."""
-        self.log.info("%s starts", instance.pvname)
+        print(f"{instance.pvname} starts")
 
     @thing.shutdown
     async def thing(self, instance: Any, async_lib: Any) -> None:
         """Runs before the process ends."""
-        self.log.info("%s ends", instance.pvname)
+        print(f"{instance.pvname} ends")
 
 
 async def on_start(async_lib: Any) -> None:
