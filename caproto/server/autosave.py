@@ -202,6 +202,7 @@ class AutosaveHelper(PVGroup):
         super().__init__(*args, **kwargs)
         self._file_manager = file_manager
         self._saved: str | None = None
+        self._restored = False
         self._async_lib: Any = None
         # Saves run in threads: one at a time, and none puts back what is older.
         self._lock = threading.Lock()
@@ -222,13 +223,16 @@ class AutosaveHelper(PVGroup):
         """Restore, then save what changes."""
         self._async_lib = async_lib
         await self.restore_from_file(self.file_manager.filename)
+        self._restored = True
         while True:
             await async_lib.sleep(self.period)
             await self._save_or_complain()
 
     @autosave_hook.shutdown
     async def autosave_hook(self, instance: Any, async_lib: Any) -> None:
-        await self._save_or_complain()
+        # An IOC that ends before all is restored does not put its first values in the place of the saved ones.
+        if self._restored:
+            await self._save_or_complain()
 
     async def _save_or_complain(self) -> None:
         try:
@@ -290,11 +294,11 @@ class AutosaveHelper(PVGroup):
         for candidate in candidates:
             try:
                 data = json.loads(candidate.read_text(encoding="utf-8"))
-                if not isinstance(data, dict) or not all(isinstance(item, dict) for item in data.values()):
+                if not _is_saved(data):
                     raise ValueError("not a file of saved values")
             except FileNotFoundError:
                 continue
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, RecursionError) as error:
                 self.log.warning("%s cannot be restored: %s; trying the one before it", candidate, error)
                 continue
             await self.restore_values(data)
@@ -323,6 +327,13 @@ def _marked(group: PVGroup) -> Iterator[tuple[pvproperty[Any], Any]]:
                 yield member, group.attr_pvdb[attr]
         else:
             yield from _marked(group._groups_[attr])
+
+
+def _is_saved(data: Any) -> bool:
+    """Return whether this is what :meth:`AutosaveHelper.prepare_data` makes."""
+    return isinstance(data, dict) and all(
+        isinstance(item, dict) and isinstance(item.get("fields", {}), dict) for item in data.values()
+    )
 
 
 def _plain(value: Any) -> Any:

@@ -134,6 +134,100 @@ def test_values_that_do_not_fit_any_more_cost_a_warning(path: Path, caplog: pyte
     assert caplog.text.count("is not restored") == 2
 
 
+@pytest.mark.parametrize("text", ['{"p:a": {"value": 1, "fields": null}}', '{"p:a": {"fields": []}}', "[" * 100000])
+def test_what_is_no_file_of_ours_is_passed_over(path: Path, text: str) -> None:
+    async def job() -> None:
+        group = group_at(path)
+        await change(group)
+        await group.helper.save()
+        group.helper.file_manager.write(text)
+        again = group_at(path)
+        await again.helper.restore_from_file(path)
+        assert again.a.value == 2.5
+
+    run(job())
+
+
+def test_a_putter_that_fails_keeps_no_other_value_from_being_restored(caplog: pytest.LogCaptureFixture) -> None:
+    class Group(PVGroup):
+        helper = SubGroup(AutosaveHelper)
+        bad = autosaved(pvproperty(value=1))
+        good = autosaved(pvproperty(value=1))
+
+        @bad.putter
+        async def bad(self, instance: Any, value: Any) -> Any:
+            raise KeyError("what the putter needs")
+
+    async def job() -> None:
+        group = Group(prefix="")
+        await group.helper.restore_values({"bad": {"value": 5}, "good": {"value": 5}})
+        assert (group.bad.value, group.good.value) == (1, 5)
+
+    with caplog.at_level(logging.WARNING):
+        run(job())
+    assert "what the putter needs" in caplog.text
+
+
+def test_an_ioc_that_ends_before_all_is_restored_leaves_the_file_alone(path: Path) -> None:
+    class Group(PVGroup):
+        helper = SubGroup(AutosaveHelper)
+        slow = autosaved(pvproperty(value=1))
+
+        @slow.putter
+        async def slow(self, instance: Any, value: Any) -> None:
+            began.set()
+            await asyncio.Event().wait()
+
+    class Layer(AsyncLibraryLayer):
+        async def sleep(self, seconds: float) -> None:
+            raise EOFError
+
+    async def job() -> None:
+        group = Group(prefix="")
+        group.helper._file_manager = RotatingFileManager(path)
+        path.write_text('{"slow": {"value": 5}}')
+        start = asyncio.create_task(group.helper.autosave_hook.server_startup(Layer()))
+        await asyncio.wait_for(began.wait(), 10)
+        start.cancel()
+        await group.helper.autosave_hook.server_shutdown(Layer())
+        assert path.read_text() == '{"slow": {"value": 5}}'
+
+    began = asyncio.Event()
+    run(job())
+
+
+def test_numbers_of_numpy_are_saved(path: Path) -> None:
+    numpy = pytest.importorskip("numpy")
+
+    async def job() -> None:
+        group = group_at(path)
+        await group.part.c.write([numpy.int32(7), numpy.int64(8)])
+        await group.helper.save()
+        assert json.loads(path.read_text())["p:part:c"]["value"] == [7, 8]
+
+    run(job())
+
+
+@pytest.mark.parametrize("name", ["[a]*.json", "values?.sav"])
+def test_copies_of_a_file_with_any_name_go(tmp_path: Path, name: str) -> None:
+    manager = RotatingFileManager(tmp_path / name, max_files_per_day=2)
+    for number in range(6):
+        manager.write(str(number))
+    assert len(list(tmp_path.iterdir())) in (3, 5)  # two copies; of two days if midnight has just passed
+
+
+def test_a_file_of_caproto_1_is_restored(path: Path) -> None:
+    async def job() -> None:
+        path.write_text(
+            '{"p:a": {"value": 4, "fields": {"description": "x"}}, "p:part:c": {"value": [4], "fields": {}}}'
+        )
+        group = group_at(path)
+        await group.helper.restore_from_file(path)
+        assert (group.a.value, group.part.c.value) == (4.0, [4])
+
+    run(job())
+
+
 def test_putters_run_when_values_are_restored() -> None:
     class Group(PVGroup):
         helper = SubGroup(AutosaveHelper)
@@ -336,8 +430,14 @@ def test_an_older_save_does_not_take_the_place_of_a_newer_one(path: Path) -> Non
 
 
 def test_a_disk_that_is_full_does_not_end_the_ioc(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Layer(AsyncLibraryLayer):
+        async def sleep(self, seconds: float) -> None:
+            raise EOFError
+
     async def job() -> None:
         group = group_at(path)
+        with pytest.raises(EOFError):
+            await group.helper.autosave_hook.server_startup(Layer())
         path.mkdir()
         await group.helper.autosave_hook.server_shutdown(None)
 
