@@ -43,6 +43,21 @@ def test_metadata_and_its_fields_are_one() -> None:
     run(job())
 
 
+def test_real_numbers_of_fields_have_the_digits_of_the_value() -> None:
+    class Group(PVGroup):
+        pv = pvproperty(value=1.0, record="motor", precision=3)
+
+    async def job() -> None:
+        pv = Group(prefix="").pv
+        velocity = pv.get_field("VELO")
+        assert velocity.precision == 3
+        await pv.get_field("PREC").write(2)
+        assert (velocity.precision, pv.get_field("ACCL").precision) == (2, 2)
+        assert not hasattr(pv.get_field("PREC"), "precision")
+
+    asyncio.run(job())
+
+
 def test_status_and_severity_follow() -> None:
     async def job() -> None:
         pv = Records(prefix="").ai

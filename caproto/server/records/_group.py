@@ -288,6 +288,8 @@ class RecordFieldGroup(PVGroup, metaclass=_FieldAttributes):
             field = (spec if start is None else spec._replace(value=start)).create(self)
         except CaprotoRuntimeError:  # the PV has another type than such records, and a value that the field cannot have
             field = spec.create(self)
+        if name not in cls._own():
+            field._change_metadata(self._digits(name))
         field.alarm = self.parent.alarm
         field._asg = self.parent.asg
         if "asl" not in (spec.cls_kwargs or {}):
@@ -367,6 +369,17 @@ class RecordFieldGroup(PVGroup, metaclass=_FieldAttributes):
     async def metadata_written(self) -> None:
         """Let the fields follow new units, limits and the like."""
         await self._refresh(behaviour.SHOW_METADATA)
+        own = type(self)._own()
+        for name, field in list(self.made.items()):
+            digits = {} if name in own else self._digits(name)
+            if digits and getattr(field, "precision", None) != digits["precision"]:
+                await field.write_metadata(**digits)
+
+    def _digits(self, name: str) -> dict[str, Any]:
+        """Return the precision of a field: real numbers are shown with as many digits as the PV."""
+        digits = getattr(self.parent, "precision", None)
+        real = table_of(self._table)[name].type in ("DOUBLE", "FLOAT")
+        return {"precision": digits} if real and digits is not None else {}
 
     async def publish(self, flags: Any) -> None:
         """Let the fields follow the alarm and the time."""
