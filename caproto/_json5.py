@@ -1,7 +1,7 @@
 """A reader for the JSON5 subset that EPICS accepts in channel names; short, and safe on any text.
 
-Beyond JSON: keys without quotes, single quotes, trailing commas, a sign or a bare point in numbers, and
-numbers with ``0x``.
+Beyond JSON: keys without quotes, single quotes, trailing commas, a sign or a bare point in numbers, numbers with
+``0x``, and comments.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ JSONValue: TypeAlias = Union["dict[str, JSONValue]", "list[JSONValue]", str, int
 _MAX_DEPTH = 20  # deeper than any filter, far from the recursion limit
 _MAX_TEXT = 65536
 
-_SPACE = re.compile(r"[ \t\r\n]*")
+_SPACE = re.compile(r"(?:[ \t\r\n]|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
 _WORD = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 _NUMBER = re.compile(
     r"[+-]?(?:(0[xX][0-9a-fA-F]{1,16})|(\d{1,20})(?![\d.eE])|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|Infinity|NaN)"
@@ -54,7 +54,7 @@ class _Reader:
         return CaprotoValueError(f"{self.text!r}: expected {expected} at character {self.at + 1}")
 
     def skip(self, char: str = "") -> bool:
-        """Step over blanks, and over `char` if it is next."""
+        """Step over blanks and comments, and over `char` if it is next."""
         match = _SPACE.match(self.text, self.at)
         if match:
             self.at = match.end()

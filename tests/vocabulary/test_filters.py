@@ -196,6 +196,8 @@ def test_reads_all_json_that_python_writes(value: Any, indent: int | None) -> No
         ("-1.5e3", -1500.0),
         ("-Infinity", -math.inf),
         ("'a\\\nb'", "ab"),
+        ("/* x */ [1, // one\n 2 /**/] //", [1, 2]),
+        ("'// no comment'", "// no comment"),
     ],
 )
 def test_json5_beyond_json(text: str, value: Any) -> None:
@@ -219,6 +221,8 @@ def test_json5_beyond_json(text: str, value: Any) -> None:
         "1 2",
         "{a:1,a:2}",
         "[,]",
+        "1 /* x",
+        "1 / 2",
         "--1",
         "\\",
     ],
