@@ -32,6 +32,8 @@ __all__ = ["AutosaveHelper", "RotatingFileManager", "autosaved", "get_autosave_f
 
 logger = logging.getLogger(__name__)
 
+#: How names of files end that are being written, and the seconds after which nobody is writing them any more.
+BEGUN, BROKEN_OFF = ".tmp", 3600.0
 P = TypeVar("P", bound=pvproperty[Any])
 
 
@@ -124,7 +126,21 @@ class RotatingFileManager:
                     self.logger.warning("cannot remove %s: %s", path, error)
                 else:
                     removed.add(path)
+        self._remove_broken_off()
         return removed
+
+    def _remove_broken_off(self) -> None:
+        """Remove what is left of writes that never ended, since the IOC was killed."""
+        oldest = datetime.datetime.now().timestamp() - BROKEN_OFF
+        for path in self.directory.glob(f"{glob.escape(self._begun)}*{BEGUN}"):
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < oldest:
+                    path.unlink()
+
+    @property
+    def _begun(self) -> str:
+        """How names of files begin that are being written."""
+        return f".{self.filename.name}-"
 
     def rotate_in_file(self, fn: Path) -> set[Path]:
         """Make `fn`, which must be in the same directory, the file; what it was becomes a copy.
@@ -159,7 +175,7 @@ class RotatingFileManager:
             If it cannot be written; the file is then what it was.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self.directory, prefix=f".{self.filename.name}-", suffix=".tmp")
+        handle, name = tempfile.mkstemp(dir=self.directory, prefix=self._begun, suffix=BEGUN)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)

@@ -148,26 +148,6 @@ def test_what_is_no_file_of_ours_is_passed_over(path: Path, text: str) -> None:
     run(job())
 
 
-def test_a_putter_that_fails_keeps_no_other_value_from_being_restored(caplog: pytest.LogCaptureFixture) -> None:
-    class Group(PVGroup):
-        helper = SubGroup(AutosaveHelper)
-        bad = autosaved(pvproperty(value=1))
-        good = autosaved(pvproperty(value=1))
-
-        @bad.putter
-        async def bad(self, instance: Any, value: Any) -> Any:
-            raise KeyError("what the putter needs")
-
-    async def job() -> None:
-        group = Group(prefix="")
-        await group.helper.restore_values({"bad": {"value": 5}, "good": {"value": 5}})
-        assert (group.bad.value, group.good.value) == (1, 5)
-
-    with caplog.at_level(logging.WARNING):
-        run(job())
-    assert "what the putter needs" in caplog.text
-
-
 def test_an_ioc_that_ends_before_all_is_restored_leaves_the_file_alone(path: Path) -> None:
     class Group(PVGroup):
         helper = SubGroup(AutosaveHelper)
@@ -206,14 +186,6 @@ def test_numbers_of_numpy_are_saved(path: Path) -> None:
         assert json.loads(path.read_text())["p:part:c"]["value"] == [7, 8]
 
     run(job())
-
-
-@pytest.mark.parametrize("name", ["[a]*.json", "values?.sav"])
-def test_copies_of_a_file_with_any_name_go(tmp_path: Path, name: str) -> None:
-    manager = RotatingFileManager(tmp_path / name, max_files_per_day=2)
-    for number in range(6):
-        manager.write(str(number))
-    assert len(list(tmp_path.iterdir())) in (3, 5)  # two copies; of two days if midnight has just passed
 
 
 def test_a_file_of_caproto_1_is_restored(path: Path) -> None:
@@ -267,18 +239,6 @@ def test_a_putter_that_fails_costs_its_own_value_only(path: Path, caplog: pytest
     assert "the device is off" in caplog.text
 
 
-def test_lists_of_numbers_of_numpy_are_saved(path: Path) -> None:
-    numpy = pytest.importorskip("numpy")
-
-    async def job() -> None:
-        group = group_at(path)
-        await group.part.c.write([numpy.int32(7), 8])
-        await group.helper.save()
-        assert json.loads(path.read_text())["p:part:c"]["value"] == [7, 8]
-
-    run(job())
-
-
 @pytest.mark.parametrize("call", ["fsync", "replace", "link"])
 def test_no_moment_is_without_a_whole_file(path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
     """Whatever fails, the file is the old one or the new one, and nothing is left behind."""
@@ -325,6 +285,15 @@ def test_a_name_that_is_a_pattern_has_copies_of_its_own(tmp_path: Path) -> None:
     for number in range(5):
         manager.write(str(number))
     assert [file.read_text() for file in manager.files_by_age] == ["3", "2"]
+
+
+def test_what_writes_left_behind_that_were_killed_goes(path: Path) -> None:
+    left, under_way = (path.parent / f".{path.name}-{word}.tmp" for word in ("left", "underway"))
+    left.write_text("{")
+    under_way.write_text("{")
+    os.utime(left, (0, 0))
+    RotatingFileManager(path).write("new")
+    assert not left.exists() and under_way.exists()
 
 
 def test_the_hooks_restore_save_and_save_at_the_end(path: Path) -> None:
