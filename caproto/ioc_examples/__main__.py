@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 from pathlib import Path
 
@@ -19,6 +20,7 @@ def examples() -> dict[str, str]:
 
 def main() -> None:
     """Print them."""
+    argparse.ArgumentParser(prog="python -m caproto.ioc_examples", description="List the examples.").parse_args()
     lines = [f"  {name:34} {text}" for name, text in examples().items()]
     print("Run one by `python -m caproto.ioc_examples.NAME --list-pvs`:\n", *lines, sep="\n")
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from caproto.ioc_examples.__main__ import examples
+from caproto.ioc_examples.__main__ import examples, main
 from tests.server_framework.listing import EXAMPLES, Listed
 
 NAMES = sorted(examples())
@@ -49,6 +49,13 @@ def test_the_list() -> None:
     )
     for name in NAMES:
         assert re.search(rf"^  {re.escape(name)} +\S", done.stdout, re.MULTILINE)
+
+
+def test_the_list_takes_no_name(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["ioc_examples", "random_walk"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "unrecognized arguments: random_walk" in capsys.readouterr().err
 
 
 def test_help_says_what_it_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
