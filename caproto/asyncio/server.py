@@ -91,11 +91,16 @@ class AsyncioAsyncLayer(AsyncLibraryLayer):
         return await asyncio.to_thread(function, *arguments)
 
 
+#: Bytes in one piece that are worth a descriptor.
+LARGE = 64 * 1024
+
+
 class VirtualCircuit(asyncio.BufferedProtocol):
     """One connection: bytes go straight into the parser's memory, and out as far as the socket takes them.
 
     A transport copies what the socket does not take at once, most of every large value.  On loops that can wait for
-    any socket a second descriptor of the connection does the sending instead.
+    any socket a second descriptor of the connection does the sending instead, from the first large piece on: most
+    clients never get one, and descriptors are what limits their number.
     """
 
     transport: asyncio.Transport
@@ -111,10 +116,8 @@ class VirtualCircuit(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         sock = transport.get_extra_info("socket")
-        with contextlib.suppress(OSError):  # the client is gone already, or no descriptor is left
+        with contextlib.suppress(OSError):  # the client is gone already
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-            if isinstance(self.context.loop, asyncio.SelectorEventLoop):
-                self._sock = sock.dup()
         address = transport.get_extra_info("peername") or ("0.0.0.0", 0)
         self.circuit = self.context.engine.connect(address, self._wake, self.context.loop.time())
         self.context.circuits.add(self)
@@ -144,6 +147,8 @@ class VirtualCircuit(asyncio.BufferedProtocol):
                 piece = output.take()
                 if piece is None:
                     break
+            if self._sock is None and len(piece) >= LARGE:
+                self._sock = self._second_descriptor()
             if self._sock is None:
                 self.transport.write(piece)
             else:
@@ -154,6 +159,13 @@ class VirtualCircuit(asyncio.BufferedProtocol):
         elif self.reading is circuit.congested and not self.transport.is_closing():
             self.reading = not circuit.congested
             (self.transport.resume_reading if self.reading else self.transport.pause_reading)()
+
+    def _second_descriptor(self) -> socket.socket | None:
+        if isinstance(self.context.loop, asyncio.SelectorEventLoop) and not self.transport.get_write_buffer_size():
+            with contextlib.suppress(OSError):  # none is left
+                second: socket.socket = self.transport.get_extra_info("socket").dup()
+                return second
+        return None
 
     def _send(self, sock: socket.socket, piece: Any) -> None:
         """Send what the socket takes, and the rest when it takes more."""
