@@ -141,32 +141,31 @@ class ContextBase:
         bytes(KEPT_MEMORY)
         self._failure = None
         chosen = settings(self.interfaces)
-        sockets = self.listen(chosen)
-        self.port = sockets.port
-        self.engine = ServerEngine(
-            self.pvdb,
-            port=self.port,
-            spawn=self.spawn,
-            beacon_period=chosen.beacon_period,
-            ignore=chosen.ignore,
-            access=self.access,
-            clock=self.now,
-            pause=self.async_layer.sleep,
-        )
-        self.async_layer.server = self.engine
-        try:
-            async with contextlib.AsyncExitStack() as stack:
-                await self._answer(sockets, stack)
-                self.spawn(self._beacons(sockets.beacon, chosen.beacons))
-                announce(self.pvdb, chosen.interfaces, self.port, log_pv_names)
-                if startup_hook is not None:
-                    self.spawn(self._run_startup_hook(startup_hook))
-                self._start_jobs("startup")
-                self._start_jobs("scan")
-                await self._until_stopped()
-        finally:
-            await self._end()
-            sockets.close()
+        with contextlib.closing(self.listen(chosen)) as sockets:
+            self.port = sockets.port
+            self.engine = ServerEngine(
+                self.pvdb,
+                port=self.port,
+                spawn=self.spawn,
+                beacon_period=chosen.beacon_period,
+                ignore=chosen.ignore,
+                access=self.access,
+                clock=self.now,
+                pause=self.async_layer.sleep,
+            )
+            self.async_layer.server = self.engine
+            try:
+                async with contextlib.AsyncExitStack() as stack:
+                    await self._answer(sockets, stack)
+                    self.spawn(self._beacons(sockets.beacon, chosen.beacons))
+                    announce(self.pvdb, chosen.interfaces, self.port, log_pv_names)
+                    if startup_hook is not None:
+                        self.spawn(self._run_startup_hook(startup_hook))
+                    self._start_jobs("startup")
+                    self._start_jobs("scan")
+                    await self._until_stopped()
+            finally:
+                await self._end()
         if self._failure is not None:
             raise self._failure
 
