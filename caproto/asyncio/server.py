@@ -15,7 +15,7 @@ from ..server._circuit import ServerCircuit
 from ..server._context import GRACE, ContextBase, ThreadsafeQueueBase
 from ..server._engine import ServerEngine
 from ..server._layer import AsyncLibraryLayer, T
-from ..server._runtime import Path, ServerExit
+from ..server._runtime import Path, ServerExit, jobs, run_job
 from ..sync._listening import BACKLOG, Listening, listen
 
 if TYPE_CHECKING:
@@ -279,10 +279,9 @@ class Context(ContextBase):
         await self._stopped.wait()
 
     async def _end(self) -> None:
-        await self._cancel_tasks()
-        ending = self._start_jobs("shutdown")
-        if ending:
-            await asyncio.wait(ending, timeout=GRACE)
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._cancel_tasks()
+        await self._run_shutdown_hooks()
         for circuit in list(self.circuits):
             circuit.transport.abort()
         await self._cancel_tasks()
@@ -292,6 +291,19 @@ class Context(ContextBase):
             task.cancel()
         if self._tasks:  # a hook that goes on nevertheless must not keep others from their end
             await asyncio.wait(list(self._tasks), timeout=GRACE)
+
+    async def _run_shutdown_hooks(self) -> None:
+        # asyncio.run cancels everything that is left when one of several tasks ended, also what is ending already and
+        # what has not begun yet.
+        left = dict(jobs(self.pvdb, "shutdown"))
+
+        async def begin(name: str) -> None:
+            await run_job(name, "shutdown", left.pop(name), self)
+
+        while left:
+            ending = [self.spawn(begin(name)) for name in left]
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait(ending, timeout=GRACE)
 
     def _block(self, serve: Callable[[], Awaitable[None]]) -> None:
         async def main() -> None:

@@ -87,6 +87,7 @@ class ContextBase:
         self.interfaces = interfaces
         self.access = None if access_security is None else load_access(access_security)
         self.async_layer = self.async_layer_class()
+        self._failure: Exception | None = None
 
     # What a skin adds
 
@@ -120,7 +121,7 @@ class ContextBase:
     # What skins share
 
     async def run(self, *, log_pv_names: bool = False, startup_hook: Hook | None = None) -> None:
-        """Serve until cancelled or stopped; startup hooks run first, shutdown hooks last.
+        """Serve until cancelled or stopped; shutdown hooks run last.
 
         Parameters
         ----------
