@@ -11,8 +11,14 @@ from pathlib import Path
 import pytest
 
 from tests.isolation import free_port, process_environment
+from tests.server.talk import Loop
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def loop() -> Loop:
+    return Loop()
 
 
 class Server:

@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 import caproto._commands as ca
+from caproto._data import ChannelDouble
 from caproto._enums import CLIENT, SERVER
 from caproto._wire import codec
 from caproto.server._engine import ServerEngine
@@ -31,6 +32,18 @@ class Loop:
 class Pause:
     def __await__(self) -> Any:
         yield
+
+
+class Slow(ChannelDouble):
+    """Reads and writes wait."""
+
+    async def read(self, data_type: Any) -> Any:
+        await Pause()
+        return await super().read(data_type)
+
+    async def verify_value(self, data: Any) -> Any:
+        await Pause()
+        return data
 
 
 class Client:
@@ -74,4 +87,4 @@ class Client:
         return created.sid
 
 
-__all__ = ["CLIENT", "Client", "Loop", "Pause"]
+__all__ = ["CLIENT", "Client", "Loop", "Pause", "Slow"]

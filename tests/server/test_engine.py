@@ -50,11 +50,6 @@ class Guarded(ChannelDouble):
 
 
 @pytest.fixture
-def loop() -> Loop:
-    return Loop()
-
-
-@pytest.fixture
 def pvdb() -> dict[str, ChannelData]:
     return {
         "double": ChannelDouble(value=1.5, precision=2),

@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
-
 import caproto._commands as ca
-from caproto._data import ChannelDouble
 from caproto.server._engine import ServerEngine
-from tests.server.talk import Client, Loop, Pause
-
-
-class Hooked(ChannelDouble):
-    """Reads and writes wait."""
-
-    async def read(self, data_type: Any) -> Any:
-        await Pause()
-        return await super().read(data_type)
-
-    async def verify_value(self, data: Any) -> Any:
-        await Pause()
-        return data
-
-
-@pytest.fixture
-def loop() -> Loop:
-    return Loop()
+from tests.server.talk import Client, Loop, Slow
 
 
 def test_large_requests_that_wait_for_hooks_are_few(loop: Loop) -> None:
-    client = Client(ServerEngine({"big": Hooked(value=[1.0], max_length=1_000_000)}, port=5555, spawn=loop.spawn))
+    client = Client(ServerEngine({"big": Slow(value=[1.0], max_length=1_000_000)}, port=5555, spawn=loop.spawn))
     sid = client.create("big")
     write = ca.WriteNotifyRequest([0.0] * 1_000_000, 6, 1_000_000, sid, 1)
     for _ in range(10):
@@ -44,7 +22,7 @@ def test_large_requests_that_wait_for_hooks_are_few(loop: Loop) -> None:
 
 
 def test_hooks_wait_while_answers_are_not_taken(loop: Loop) -> None:
-    engine = ServerEngine({"big": Hooked(value=[1.0] * 1000)}, port=5555, spawn=loop.spawn, budget=20_000)
+    engine = ServerEngine({"big": Slow(value=[1.0] * 1000)}, port=5555, spawn=loop.spawn, budget=20_000)
     client = Client(engine)
     sid = client.create("big")
     client.send(*(ca.ReadNotifyRequest(6, 1000, sid, ioid) for ioid in range(50)))

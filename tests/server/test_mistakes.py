@@ -10,22 +10,7 @@ import caproto._commands as ca
 from caproto._data import ChannelData, ChannelDouble
 from caproto._status import CAStatus
 from caproto.server._engine import ServerEngine
-from tests.server.talk import Client, Loop, Pause
-
-
-class Slow(ChannelDouble):
-    async def read(self, data_type: Any) -> Any:
-        await Pause()
-        return await super().read(data_type)
-
-    async def verify_value(self, data: Any) -> Any:
-        await Pause()
-        return data
-
-
-@pytest.fixture
-def loop() -> Loop:
-    return Loop()
+from tests.server.talk import Client, Loop, Pause, Slow
 
 
 class Broken(ChannelDouble):

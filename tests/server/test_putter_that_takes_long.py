@@ -26,11 +26,6 @@ class Slow(ChannelDouble):
 
 
 @pytest.fixture
-def loop() -> Loop:
-    return Loop()
-
-
-@pytest.fixture
 def pvdb() -> dict[str, ChannelData]:
     return {"slow": Slow(value=1.0)}
 
