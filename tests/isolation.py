@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import socket
 import struct
 import time
 from collections.abc import Callable
 
+#: Below what systems choose from for sockets without a port of their own: one of these may come at any moment.
+PORTS = range(10_000, 32_000)
+
 
 def free_port() -> int:
     """A port that is free for TCP and UDP on loopback right now, within the range EPICS accepts."""
     for _ in range(100):
+        port = secrets.choice(PORTS)
         with contextlib.ExitStack() as stack:
             tcp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-            tcp.bind(("127.0.0.1", 0))
-            port: int = tcp.getsockname()[1]
             udp = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
             try:
+                tcp.bind(("127.0.0.1", port))
                 udp.bind(("", port))
             except OSError:
                 continue
-            if port > 5000:
-                return port
+            return port
     raise RuntimeError("no port is free for both TCP and UDP")
 
 
