@@ -13,9 +13,10 @@ from .._enums import AccessRights, AlarmSeverity, AlarmStatus, ChannelType, Subs
 from .._errors import CaprotoTypeError, CaprotoValueError, Forbidden, SkipWrite
 from .._layout import CHAR, LAYOUTS, NATIVES, STRING
 from .alarm import ChannelAlarm
+from .clock import stamp_of, stamp_of_birth
 from .conversion import MAX_TEXT, numbers_from_texts, numbers_to, texts_of_numbers
 from .publisher import Publisher
-from .view import View, ViewKey, epics_now
+from .view import View, ViewKey
 
 __all__ = ["ChannelData"]
 
@@ -82,7 +83,7 @@ class ChannelData(Publisher):
             raise CaprotoValueError(f"{type(self).__name__}: max_length={max_length} is less than 1")
         self._set_apart("_max_length", max_length)
         self._value = None if value is None else self.preprocess_value(value)
-        self._stamp = _born() if timestamp is None else _stamp(timestamp)
+        self._stamp = stamp_of_birth() if timestamp is None else stamp_of(timestamp)
 
     def _set_apart(self, name: str, setting: Any) -> None:
         """Set an attribute, unless it says so already: what the class says costs no memory."""
@@ -419,7 +420,7 @@ class ChannelData(Publisher):
             status, severity = self._alarm_for(value)
         news = self._news(self._value, value)
         self._value = value
-        self._stamp = epics_now() if stamp is None else _stamp(stamp)
+        self._stamp = stamp_of(stamp)
         self._forget_encoded()
         if (status is not None or severity is not None) and self.alarm.change(status, severity):
             news |= _ALARM
@@ -527,7 +528,7 @@ class ChannelData(Publisher):
         }  # fmt: skip
         changed = self._change_metadata({name: value for name, value in given.items() if value is not None})
         if timestamp is not None:
-            self._stamp = _stamp(timestamp)
+            self._stamp = stamp_of(timestamp)
         self._forget_encoded()
         if publish and changed:
             await self.publish(_PROPERTY)
@@ -537,31 +538,6 @@ class ChannelData(Publisher):
     def _change_metadata(self, given: dict[str, Any]) -> bool:
         """Take properties that apply; return whether there are any."""
         return False
-
-
-def _stamp(timestamp: Any) -> tuple[int, int]:
-    if timestamp is None:
-        return epics_now()
-    try:
-        given = TimeStamp.from_flexible_value(timestamp)
-    except CaprotoValueError:
-        # A clock that was never set is no reason to lose the value: the time is undefined, as in EPICS Base.
-        return 0, 0
-    return given.secondsSinceEpoch, given.nanoSeconds
-
-
-#: Nanoseconds; channels that come into being within them share the time stamp, which would be a third of their memory.
-SAME_TIME = 100_000
-_last_born = (0, 0)
-
-
-def _born() -> tuple[int, int]:
-    """The time now, or just before: the one that the last caller got."""
-    global _last_born  # noqa: PLW0603 - the stamp is what is shared
-    now = epics_now()
-    if now[0] != _last_born[0] or not 0 <= now[1] - _last_born[1] < SAME_TIME:
-        _last_born = now
-    return _last_born
 
 
 def _told(metadata: Any) -> dict[str, Any]:

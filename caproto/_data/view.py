@@ -6,21 +6,21 @@ A view is the data as it stands, as a long string, or through a filter that chan
 from __future__ import annotations
 
 import struct
-import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._convert import encode_values
 from .._enums import ChannelType
 from .._errors import CaprotoConversionError
 from .._filters import ArrayFilter, apply_arr_filter
-from .._layout import CHAR, DOUBLE, EPICS_EPOCH_SECONDS, FLOAT, INT, LAYOUTS, NATIVES
+from .._layout import CHAR, DOUBLE, FLOAT, INT, LAYOUTS, NATIVES
+from .clock import epics_now
 from .conversion import MAX_TEXT, numbers_to
 from .stamp import Stamp
 
 if TYPE_CHECKING:
     from .base import ChannelData
 
-__all__ = ["Encoded", "View", "ViewKey", "epics_now", "header", "nothing"]
+__all__ = ["Encoded", "View", "ViewKey", "header", "nothing"]
 
 _NORMAL = 1
 _READ_NOTIFY = 15
@@ -38,12 +38,6 @@ CACHED, LARGE_CACHED = 8, 2
 DIGITS = 3
 #: Bytes that may always be asked for, however short the value is.
 SMALL = 65536
-
-
-def epics_now() -> tuple[int, int]:
-    """Return the time as seconds since 1990 and nanoseconds."""
-    seconds, nanoseconds = divmod(time.time_ns(), 1_000_000_000)
-    return seconds - EPICS_EPOCH_SECONDS, nanoseconds
 
 
 class Encoded(NamedTuple):
