@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import operator
 import struct
 import weakref
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .._constants import STR_ENC
 from .._enums import AlarmSeverity, AlarmStatus, ChannelType, SubscriptionType
+from .._errors import CaprotoValueError
 from .._layout import LAYOUTS
 
 if TYPE_CHECKING:
@@ -17,6 +20,19 @@ __all__ = ["ChannelAlarm"]
 
 _STATUSES = {int(member): member for member in AlarmStatus}
 _SEVERITIES = {int(member): member for member in AlarmSeverity}
+#: Of the numbers that clients can be told with every type.
+_LARGEST = 0x7FFF
+
+
+def _known(members: Mapping[int, int], name: str, number: Any) -> int:
+    """Return a status or severity as a member of its enumeration, or as a plain number if it is none of them."""
+    try:
+        index = operator.index(number)
+    except TypeError:
+        index = -1
+    if not 0 <= index <= _LARGEST:
+        raise CaprotoValueError(f"alarm: {name}={number!r} is not a number 0..{_LARGEST}")
+    return members.get(index, index)
 
 
 class ChannelAlarm:
@@ -49,10 +65,10 @@ class ChannelAlarm:
         # Mostly one; a WeakSet for each of many PVs would be most of their memory.
         self._references: dict[int, weakref.ref[ChannelData]] = {}
         self.string_encoding = string_encoding
-        self._status = _STATUSES.get(status, status)
-        self._severity = _SEVERITIES.get(severity, severity)
+        self._status = _known(_STATUSES, "status", status)
+        self._severity = _known(_SEVERITIES, "severity", severity)
         self._must_acknowledge_transient = bool(must_acknowledge_transient)
-        self._severity_to_acknowledge = _SEVERITIES.get(severity_to_acknowledge, severity_to_acknowledge)
+        self._severity_to_acknowledge = _known(_SEVERITIES, "severity_to_acknowledge", severity_to_acknowledge)
         self._alarm_string = alarm_string
 
     def connect(self, channel_data: ChannelData) -> None:
@@ -149,21 +165,29 @@ class ChannelAlarm:
         must_acknowledge_transient: bool | None = None,
         severity_to_acknowledge: int | None = None,
     ) -> bool:
-        """Change what is given without telling anybody; return whether anything is different now."""
+        """Change what is given without telling anybody; return whether anything is different now.
+
+        Raises
+        ------
+        CaprotoValueError
+            If a status or a severity is no number that clients can be told; nothing is changed then.
+        """
         before = (self._status, self._severity, self._must_acknowledge_transient, self._severity_to_acknowledge)
-        if status is not None:
-            self._status = _STATUSES.get(status, status)
-        if severity is not None:
-            worse = severity > self._severity_to_acknowledge
-            self._severity = _SEVERITIES.get(severity, severity)
-            if worse or not self._must_acknowledge_transient:
-                self._severity_to_acknowledge = self._severity
+        status = self._status if status is None else _known(_STATUSES, "status", status)
+        severity = self._severity if severity is None else _known(_SEVERITIES, "severity", severity)
+        if severity_to_acknowledge is not None:
+            severity_to_acknowledge = _known(_SEVERITIES, "severity_to_acknowledge", severity_to_acknowledge)
+        if (status, severity) != before[:2]:
+            self._status, self._severity = status, severity
+            # Only a new alarm: one that was acknowledged and just goes on stays acknowledged.
+            if severity > self._severity_to_acknowledge or not self._must_acknowledge_transient:
+                self._severity_to_acknowledge = severity
         if must_acknowledge_transient is not None:
             self._must_acknowledge_transient = bool(must_acknowledge_transient)
             if not must_acknowledge_transient and self._severity_to_acknowledge > self._severity:
                 self._severity_to_acknowledge = self._severity
         if severity_to_acknowledge is not None:
-            self._severity_to_acknowledge = _SEVERITIES.get(severity_to_acknowledge, severity_to_acknowledge)
+            self._severity_to_acknowledge = severity_to_acknowledge
         after = (self._status, self._severity, self._must_acknowledge_transient, self._severity_to_acknowledge)
         if before == after:
             return False

@@ -418,13 +418,13 @@ class ChannelData(Publisher):
         """Keep a value that was accepted, its alarm and its time; return which subscribers that is news for."""
         if status is None and severity is None:
             status, severity = self._alarm_for(value)
+        stamp = stamp_of(stamp)
+        # First what may be refused.
+        changed = (status is not None or severity is not None) and self.alarm.change(status, severity)
         news = self._news(self._value, value)
-        self._value = value
-        self._stamp = stamp_of(stamp)
+        self._value, self._stamp = value, stamp
         self._forget_encoded()
-        if (status is not None or severity is not None) and self.alarm.change(status, severity):
-            news |= _ALARM
-        return news
+        return news | _ALARM if changed else news
 
     def put_at_once(self, data: Any, native: int) -> bool:
         """Do the same as :meth:`auth_write` if nothing in it could wait or is the user's, or return False.

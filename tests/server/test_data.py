@@ -246,6 +246,50 @@ def test_a_shared_alarm_is_told_by_everyone_who_shares_it() -> None:
     assert bytes(other.view().encoded(13, 0).rest)[:4] == struct.pack(">hh", 3, 2)
 
 
+def test_an_acknowledged_alarm_that_goes_on_stays_acknowledged() -> None:
+    limits = {"upper_alarm_limit": 10, "upper_warning_limit": 5, "lower_warning_limit": -5, "lower_alarm_limit": -10}
+    data = ChannelDouble(value=0.0, **limits)
+
+    def left(value: float) -> int:
+        run(data.write(value))
+        return int(data.alarm.severity_to_acknowledge)
+
+    def acknowledge(severity: int) -> int:
+        run(data.write_from_dbr([severity], ChannelType.PUT_ACKS, None))
+        return int(data.alarm.severity_to_acknowledge)
+
+    # What an ao record of EPICS Base does.
+    assert [left(20.0), acknowledge(1), acknowledge(2)] == [2, 2, 0]
+    assert [left(21.0), left(21.0), left(6.0), left(7.0), left(-20.0), left(0.0)] == [0, 0, 1, 1, 2, 2]
+    run(data.write_from_dbr([0], ChannelType.PUT_ACKT, None))
+    assert data.alarm.severity_to_acknowledge == 0
+    assert [left(20.0), left(6.0), left(0.0)] == [2, 1, 0]
+
+
+@pytest.mark.parametrize("wrong", [70000, 0x8000, -1, "HIGH", 1.5, [1]])
+@pytest.mark.parametrize("name", ["status", "severity"])
+def test_an_alarm_that_clients_cannot_be_told_is_refused(name: str, wrong: Any) -> None:
+    data = ChannelDouble(value=1.0, timestamp=5e8 + 631152000)
+    updates = follow(data, 15)
+    for write in (data.alarm.write, data.write_metadata, lambda **alarm: data.write(2.0, **alarm)):
+        with pytest.raises(CaprotoValueError, match=name):
+            run(write(**{name: wrong}))
+    with pytest.raises(CaprotoValueError, match=name):
+        ChannelAlarm(**{name: wrong})
+    assert (data.value, data.status, data.severity, data.epics_timestamp.secondsSinceEpoch) == (1.0, 0, 0, 500000000)
+    assert not updates.updates
+    run(data.alarm.write(**{name: 30}))  # numbers without a name are told as they are
+    assert told(data, ChannelType.STS_DOUBLE) == (1, [1.0]) and len(updates.updates) == 1
+
+
+def test_a_time_that_is_none_changes_nothing() -> None:
+    data = ChannelDouble(value=1.0)
+    updates = follow(data, 15)
+    with pytest.raises(CaprotoError):
+        run(data.write(2.0, timestamp="yesterday"))
+    assert data.value == 1.0 and not updates.updates
+
+
 def test_masks() -> None:
     data = ChannelDouble(value=1.0)
     sinks = {mask: follow(data, mask) for mask in (1, 2, 4, 8)}
