@@ -7,7 +7,7 @@ from typing import Any
 
 from .._constants import MAX_ENUM_STATES, MAX_ENUM_STRING_SIZE, STR_ENC
 from .._enums import ChannelType, SubscriptionType
-from .._errors import CaprotoValueError
+from .._errors import CaprotoTypeError, CaprotoValueError
 from .._layout import STRING
 from .base import ChannelData
 from .conversion import MAX_TEXT, cut, numbers_from_texts
@@ -32,9 +32,9 @@ class State(str):
     __index__ = __int__
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, int):
-            return self.number == other
-        return str.__eq__(self, other) and self.number == getattr(other, "number", self.number)
+        if isinstance(other, str):
+            return str.__eq__(self, other) and self.number == getattr(other, "number", self.number)
+        return self.number == other
 
     def __ne__(self, other: object) -> bool:
         return not self == other
@@ -62,12 +62,15 @@ class ChannelEnum(ChannelData):
         super().__init__(**kwargs)
         self._enum_strings = self._checked(tuple(enum_strings or ()))
 
-    def _checked(self, strings: tuple[str, ...]) -> tuple[str, ...]:
+    def _checked(self, strings: tuple[Any, ...]) -> tuple[str, ...]:
         if len(strings) > MAX_ENUM_STATES:
             raise CaprotoValueError(f"enum_strings: {len(strings)} states, but there can be {MAX_ENUM_STATES} at most")
         encoding = self.string_encoding or STR_ENC
+        strings = tuple(text.decode(encoding, "replace") if isinstance(text, bytes) else text for text in strings)
         for text in strings:
-            size = len(text if isinstance(text, bytes) else text.encode(encoding, "replace"))
+            if not isinstance(text, str):
+                raise CaprotoTypeError(f"enum_strings: {text!r} is not text")
+            size = len(text.encode(encoding, "replace"))
             if size > MAX_ENUM_STRING_SIZE:
                 raise CaprotoValueError(f"enum_strings: {text!r} has {size} bytes, more than {MAX_ENUM_STRING_SIZE}")
         return strings
@@ -117,8 +120,7 @@ class ChannelEnum(ChannelData):
 
     def _named_state(self, state: Any) -> Any:
         number = self.get_raw_value(state)
-        name = self._enum_strings[number] if number < len(self._enum_strings) else number
-        return State(name, number) if isinstance(name, str) else name
+        return State(self._enum_strings[number], number) if number < len(self._enum_strings) else number
 
     # The names come first, as people write them.
     async def write_metadata(  # type: ignore[override]
@@ -148,7 +150,7 @@ class ChannelEnum(ChannelData):
         encoding = self.string_encoding or STR_ENC
         strings = self._enum_strings
         texts = (strings[number] if number < len(strings) else str(number) for number in self._elements(stop))
-        return [text[:MAX_TEXT] if isinstance(text, bytes) else cut(text, encoding, MAX_TEXT) for text in texts]
+        return [cut(text, encoding, MAX_TEXT) for text in texts]
 
     def _from_wire(self, data: Any, native: int) -> Any:
         if native != STRING:
@@ -167,8 +169,7 @@ class ChannelEnum(ChannelData):
             return len(self._enum_strings)
         if name == "strs":
             encoding = self.string_encoding or STR_ENC
-            names = self._enum_strings
-            texts = (name if isinstance(name, bytes) else cut(name, encoding, MAX_ENUM_STRING_SIZE) for name in names)
+            texts = (cut(name, encoding, MAX_ENUM_STRING_SIZE) for name in self._enum_strings)
             return b"".join(text.ljust(MAX_ENUM_STRING_SIZE, b"\0") for text in texts)
         return super()._metadata_member(name)
 
