@@ -111,6 +111,8 @@ class ChannelData(Publisher):
         """Return the number of elements of `value`; a scalar, a text and None have one."""
         if isinstance(value, (str, bytes)):
             return 1
+        if getattr(value, "ndim", 1) > 1:
+            return int(value.size)
         try:
             return len(value)
         except TypeError:
@@ -134,8 +136,11 @@ class ChannelData(Publisher):
         """Return `value` in the form it is kept: one element for a scalar channel, else a sequence."""
         if value is None:
             raise CaprotoTypeError(f"{type(self).__name__}: None is not a value")
-        if getattr(value, "ndim", 1) == 0:
+        dimensions = getattr(value, "ndim", 1)
+        if dimensions == 0:
             value = value.item()  # a scalar of numpy, or an array without dimensions
+        elif dimensions > 1:
+            value = value.reshape(-1)
         scalar = isinstance(value, (str, bytes)) or not hasattr(value, "__len__")
         length = 1 if scalar else self.calculate_length(value)
         self._check_length(length)

@@ -143,7 +143,7 @@ class ChannelNumeric(ChannelData):
     def _change_metadata(self, given: dict[str, Any]) -> bool:
         known = {name: value for name, value in given.items() if name in self._metadata and value is not None}
         for name, value in known.items():
-            if name != "units" and not (isinstance(value, (int, float)) or hasattr(value, "__float__")):
+            if name != "units" and not (hasattr(value, "__float__") and getattr(value, "ndim", 0) == 0):
                 raise CaprotoValueError(f"{type(self).__name__}: {name}={value!r} is not a number")
         if all(self._metadata[name] == value for name, value in known.items()):
             return False
@@ -154,18 +154,21 @@ class ChannelNumeric(ChannelData):
         """Return `value` in the form it is kept; texts and what the type cannot hold are refused."""
         if value.__class__ is float and self._real and self._max_length == 1:
             return value  # what clients send most
-        if getattr(value, "ndim", 1) > 1:
-            value = value.reshape(-1)
         value = super().preprocess_value(value)
         if self._max_length == 1:
             self._check_element(value)
+            if not isinstance(value, (int, float)):
+                value = float(value)  # such as a Decimal, which cannot be mixed with those
             if isinstance(value, float) and NATIVES[self.data_type].letter not in "fd":
                 return int(value)  # as a cast in C
-        elif isinstance(value, (list, tuple)):
+        elif hasattr(value, "dtype"):
+            if value.dtype.kind not in _KINDS_OF_NUMBERS:
+                raise CaprotoConversionError(f"{type(self).__name__}: an array of {value.dtype} is not made of numbers")
+        elif not hasattr(value, "typecode"):
+            if not isinstance(value, (list, tuple)):
+                value = list(value)  # such as a deque, which has no slices
             for element in value:
                 self._check_element(element)
-        elif getattr(getattr(value, "dtype", None), "kind", "f") not in _KINDS_OF_NUMBERS:
-            raise CaprotoConversionError(f"{type(self).__name__}: an array of {value.dtype} is not made of numbers")
         return value
 
     def _check_element(self, value: Any) -> None:
@@ -273,7 +276,7 @@ class ChannelNumeric(ChannelData):
 
 
 def _beyond(last: Any, new: Any, absolute: float, relative: float) -> bool:
-    if last is None or last != last or new != new:
+    if last is None or new != new or not math.isfinite(last):  # no share of it can be told
         return bool(last != new and (last == last or new == new))
     return bool(last != new and not abs(new - last) <= absolute + relative * abs(last))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sized
-from typing import Any, cast
+from collections.abc import Mapping, Sequence, Set, Sized
+from typing import Any
 
 from .._constants import STR_ENC
 from .._enums import ChannelType
@@ -20,7 +20,12 @@ def _as_bytes(value: Any, name: str) -> bytes:
     """Return bytes, a number, or a sequence of numbers, as bytes; CHAR is unsigned."""
     if isinstance(value, (bytes, bytearray)):
         return bytes(value)
-    one = not isinstance(value, Sized) or getattr(value, "ndim", 1) == 0
+    dimensions = getattr(value, "ndim", 1)
+    one = not isinstance(value, Sized) or dimensions == 0
+    if isinstance(value, (Mapping, Set)):
+        raise CaprotoConversionError(f"{name}: {value!r} has no order of elements")
+    if dimensions > 1:
+        value = value.reshape(-1)
     try:
         # tolist() and operator.index() take numpy's integers and refuse fractions.
         return bytes([value] if one else value.tolist() if hasattr(value, "tolist") else value)
@@ -64,7 +69,8 @@ class ChannelByte(ChannelNumeric):
         data = _as_bytes(value, name)
         if self.strip_null_terminator and self._max_length > 1:
             data = data.rstrip(b"\0")
-        self._check_length(len(data))
+        if data:  # none at all is a value, even if there is room for one byte only
+            self._check_length(len(data))
         return data
 
     def _check_element(self, value: Any) -> None:
@@ -242,9 +248,9 @@ class ChannelChar(ChannelData):
 
     def preprocess_value(self, value: Any) -> str:
         """Return `value`, which may be text, bytes or numbers, as text."""
-        if not isinstance(value, (str, bytes)) and isinstance(value, Sized) and len(value) == 1:
-            element = cast(Any, value)[0]
-            value = element if isinstance(element, (str, bytes)) else value
+        ordered = isinstance(value, Sequence) or getattr(value, "ndim", 0) == 1
+        if ordered and len(value) == 1 and isinstance(value[0], (str, bytes)):
+            value = value[0]
         if isinstance(value, str):
             length = len(self._encode(value))
         else:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import math
 import struct
+from collections import UserList, deque
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -327,6 +330,17 @@ def test_relative_deadbands_are_a_share_of_what_was_told_last() -> None:
     assert [struct.unpack(">d", update.rest)[0] for update in logs.updates] == [151.0]
 
 
+@pytest.mark.parametrize("bands", [{"value_rtol": 0.1}, {"value_atol": 1.0}, {"value_atol": 1.0, "value_rtol": 0.1}])
+def test_what_comes_after_infinity_is_told(bands: dict[str, float]) -> None:
+    data = ChannelDouble(value=5.0, **bands)
+    values = follow(data, SubscriptionType.DBE_VALUE)
+    counts = []
+    for value in (math.inf, math.inf, 1.0, -math.inf, math.inf, math.nan, math.nan, 1.0, 1.0):
+        run(data.write(value))
+        counts.append(len(values.updates))
+    assert counts == [1, 1, 2, 3, 4, 5, 5, 6, 6]
+
+
 def test_one_encoding_for_all_subscribers() -> None:
     data = ChannelDouble(value=[1.0] * 100)
     sinks = [follow(data, 1) for _ in range(3)]
@@ -443,6 +457,84 @@ def test_a_queue_gets_updates() -> None:
     run(data.write(3.0))
     told_of = [(update.sub, list(update.values)) for update in queue]
     assert told_of == [("me", [1.0]), ("me", [2.0]), ("me again", [2.0]), ("me again", [2.5])]
+
+
+def test_numbers_of_other_classes() -> None:
+    data = ChannelDouble(value=1.0, value_atol=0.5, upper_alarm_limit=Fraction(5, 2), lower_alarm_limit=Decimal(0))
+    values = follow(data, SubscriptionType.DBE_VALUE)
+    for value in (Decimal("2.5"), Fraction(1, 4), 4.0):
+        run(data.write(value))
+        assert data.value == value and isinstance(data.value, float)
+    assert len(values.updates) == 3 and data.status == AlarmStatus.HIHI
+    whole = ChannelInteger(value=1)
+    run(whole.write(Decimal("-2.5")))
+    assert whole.value == -2 and isinstance(whole.value, int)
+
+
+def test_any_sequence_is_an_array() -> None:
+    data = ChannelDouble(value=[0.0], max_length=4)
+    for values in (deque([1, 2]), range(1, 3), bytearray(b"\1\2"), UserList([1, 2])):
+        run(data.write(values))
+        assert told(data, ChannelType.DOUBLE) == (2, [1, 2]) and told(data, ChannelType.DOUBLE, 1) == (1, [1])
+    with pytest.raises(CaprotoError, match="'x'"):
+        run(data.write(deque([1, "x"])))
+
+
+@pytest.mark.parametrize("wrong", [{"a": 1}, {1: 2}, {1}, {"a"}, [[1, 2]], object()])
+@pytest.mark.parametrize("cls", [ChannelChar, ChannelByte, ChannelDouble])
+def test_what_has_no_order_is_no_value(cls: Any, wrong: Any) -> None:
+    data = cls(value={ChannelChar: "a", ChannelByte: b"a"}.get(cls, [1.0]), max_length=9)
+    before = data.value
+    with pytest.raises(CaprotoError):
+        run(data.write(wrong))
+    assert data.value is before
+
+
+def test_no_bytes_are_a_value_of_one_byte() -> None:
+    data = ChannelByte(value=b"")
+    assert data.max_length == 1
+    run(data.write(b"a"))
+    run(data.write(b""))
+    assert data.value == b"" and told(data, ChannelType.CHAR, 1) == (1, [0])
+
+
+def test_what_a_state_equals() -> None:
+    data = ChannelEnum(value="off", enum_strings=["off", "on"])
+    states = follow(data, SubscriptionType.DBE_VALUE)
+    run(data.write("on"))
+    state = data.value
+    assert all(state == same and same == state for same in ("on", 1, 1.0, True, state))
+    assert not any(state == other or other == state for other in ("off", 0, 2, 0.0, 1.5, None, b"on", [], ("on",)))
+    run(data.write("off"))
+    assert len(states.updates) == 2
+
+
+def test_names_of_states_may_be_bytes() -> None:
+    data = ChannelEnum(value=b"off", enum_strings=[b"off", b"on"])
+    run(data.write(b"on"))
+    assert (data.value, data.raw_value, data.enum_strings) == ("on", 1, ("off", "on"))
+    run(data.write_from_dbr([b"off"], ChannelType.STRING, None))
+    assert data.raw_value == 0 and told(data, ChannelType.STRING) == (1, [b"off"])
+    for wrong in (1, None):
+        with pytest.raises(CaprotoError, match="enum_strings"):
+            ChannelEnum(value=0, enum_strings=["off", wrong])  # type: ignore[list-item]
+
+
+def test_arrays_of_any_dimension() -> None:
+    numpy = pytest.importorskip("numpy")
+    image = numpy.arange(6, dtype="u1").reshape(2, 3)
+    for data in (ChannelDouble(value=image), ChannelByte(value=image), ChannelChar(value="", max_length=6)):
+        assert data.max_length == 6
+        run(data.write(image + 60))
+        assert told(data, ChannelType.CHAR) == (6, list(range(60, 66)))
+    text = ChannelChar(value="", max_length=6)
+    run(text.write(numpy.array(65)))
+    assert text.value == "A"
+    states = ChannelEnum(value=[0], enum_strings=["off", "on"], max_length=4)
+    run(states.write(numpy.array([[1, 0], [0, 1]])))
+    assert told(states, ChannelType.ENUM) == (4, [1, 0, 0, 1])
+    with pytest.raises(CaprotoValueError, match="upper_alarm_limit"):
+        ChannelDouble(value=1.0, upper_alarm_limit=numpy.array([1, 2]))
 
 
 def test_arrays_of_numpy() -> None:
