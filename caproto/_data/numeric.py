@@ -32,7 +32,8 @@ class ChannelNumeric(ChannelData):
     upper_ctrl_limit, lower_ctrl_limit : number, optional
         Between which a scalar has to be that is written; none, if the upper one is not the greater one.
     value_atol, log_atol : float, optional
-        A change of not more than this since the last news is none for subscribers to values, and to the archive.
+        A change of not more than this since the last news is none for subscribers to values, and to the archive;
+        with a negative number every write is news, as with MDEL and ADEL of EPICS Base.
     value_rtol, log_rtol : float, optional
         The same as a part of the last value that was told; both are added.
     **kwargs
@@ -276,6 +277,8 @@ class ChannelNumeric(ChannelData):
 
 
 def _beyond(last: Any, new: Any, absolute: float, relative: float) -> bool:
+    if absolute < 0:
+        return True
     if last is None or new != new or not math.isfinite(last):  # no share of it can be told
         return bool(last != new and (last == last or new == new))
     return bool(last != new and not abs(new - last) <= absolute + relative * abs(last))

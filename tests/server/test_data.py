@@ -341,6 +341,14 @@ def test_what_comes_after_infinity_is_told(bands: dict[str, float]) -> None:
     assert counts == [1, 1, 2, 3, 4, 5, 5, 6, 6]
 
 
+def test_with_a_negative_dead_band_every_write_is_told() -> None:
+    data = ChannelDouble(value=1.0, value_atol=-1)
+    values, archive = follow(data, SubscriptionType.DBE_VALUE), follow(data, SubscriptionType.DBE_LOG)
+    for value in (1.0, 1.0, 2.0, math.nan, math.nan):
+        run(data.write(value))
+    assert (len(values.updates), len(archive.updates)) == (5, 2)
+
+
 def test_one_encoding_for_all_subscribers() -> None:
     data = ChannelDouble(value=[1.0] * 100)
     sinks = [follow(data, 1) for _ in range(3)]
