@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import datetime
 import math
+import operator
 import time
 from collections import UserList
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -186,11 +187,15 @@ class TimeStamp(DbrTypeBase):
         """From a TimeStamp, a Unix time, a datetime, or a (seconds since 1990, nanoseconds) pair."""
         if isinstance(timestamp, TimeStamp):
             return timestamp
-        if hasattr(timestamp, "__len__") and len(timestamp) == 2:
-            return cls(*timestamp)
         if isinstance(timestamp, (int, float, datetime.datetime)):
             return cls(*_split_unix(timestamp))
-        raise CaprotoTypeError(f"{timestamp!r} is not a time stamp")
+        if hasattr(timestamp, "__float__") and getattr(timestamp, "ndim", 0) == 0:  # numbers of numpy, for instance
+            return cls(*_split_unix(float(timestamp)))
+        try:
+            seconds, nanoseconds = timestamp
+            return cls(operator.index(seconds), operator.index(nanoseconds))
+        except (TypeError, ValueError) as error:
+            raise CaprotoTypeError(f"{timestamp!r} is not a time stamp") from error
 
     def as_datetime(self) -> datetime.datetime:
         """An aware datetime in UTC; microseconds, truncated."""

@@ -285,12 +285,24 @@ def test_an_alarm_that_clients_cannot_be_told_is_refused(name: str, wrong: Any) 
     assert told(data, ChannelType.STS_DOUBLE) == (1, [1.0]) and len(updates.updates) == 1
 
 
-def test_a_time_that_is_none_changes_nothing() -> None:
+@pytest.mark.parametrize("wrong", ["yesterday", "ab", (5,), (1.5, 0), (5, None), {"a": 1}, object()])
+def test_a_time_that_is_none_changes_nothing(wrong: Any) -> None:
     data = ChannelDouble(value=1.0)
     updates = follow(data, 15)
-    with pytest.raises(CaprotoError):
-        run(data.write(2.0, timestamp="yesterday"))
+    with pytest.raises(CaprotoError, match="not a time stamp"):
+        run(data.write(2.0, timestamp=wrong))
     assert data.value == 1.0 and not updates.updates
+
+
+def test_times_may_be_numbers_of_other_classes() -> None:
+    numpy = pytest.importorskip("numpy")
+    data = ChannelDouble(value=1.0)
+    seconds = 1_700_000_000
+    for time in (numpy.int64(seconds), numpy.int32(seconds), numpy.array(seconds), Decimal(seconds)):
+        run(data.write(2.0, timestamp=time))
+        assert data.timestamp == seconds
+    run(data.write(2.0, timestamp=numpy.array([5, 7])))
+    assert data.epics_timestamp == TimeStamp(5, 7)
 
 
 def test_masks() -> None:
