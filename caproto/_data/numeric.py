@@ -73,10 +73,11 @@ class ChannelNumeric(ChannelData):
         }
         self._check_range()
         self._change_metadata(given)
-        self._set_apart("value_atol", value_atol)
-        self._set_apart("log_atol", log_atol)
-        self._set_apart("value_rtol", value_rtol)
-        self._set_apart("log_rtol", log_rtol)
+        bands = {"value_atol": value_atol, "log_atol": log_atol, "value_rtol": value_rtol, "log_rtol": log_rtol}
+        for name, band in bands.items():
+            if band is not None:
+                self._check_number(name, band)
+                self._set_apart(name, float(band))
 
     _real = False
     value_atol: float = 0.0
@@ -141,11 +142,16 @@ class ChannelNumeric(ChannelData):
         found = self._metadata.get(name)
         return super()._metadata_member(name) if found is None else found
 
+    def _check_number(self, name: str, value: Any) -> None:
+        number = hasattr(value, "__float__") and getattr(value, "ndim", 0) == 0
+        if not number or (name == "precision" and not math.isfinite(value)):
+            raise CaprotoValueError(f"{type(self).__name__}: {name}={value!r} is not a number")
+
     def _change_metadata(self, given: dict[str, Any]) -> bool:
         known = {name: value for name, value in given.items() if name in self._metadata and value is not None}
         for name, value in known.items():
-            if name != "units" and not (hasattr(value, "__float__") and getattr(value, "ndim", 0) == 0):
-                raise CaprotoValueError(f"{type(self).__name__}: {name}={value!r} is not a number")
+            if name != "units":
+                self._check_number(name, value)
         if all(self._metadata[name] == value for name, value in known.items()):
             return False
         self._metadata = {**self._metadata, **known}

@@ -361,6 +361,23 @@ def test_with_a_negative_dead_band_every_write_is_told() -> None:
     assert (len(values.updates), len(archive.updates)) == (5, 2)
 
 
+@pytest.mark.parametrize("name", ["value_atol", "log_atol", "value_rtol", "log_rtol", "precision", "lower_ctrl_limit"])
+def test_what_has_to_be_a_number(name: str) -> None:
+    with pytest.raises(CaprotoValueError, match=name):
+        ChannelDouble(value=1.0, **{name: "x"})
+    data = ChannelDouble(value=1.0, **{name: None})
+    run(data.write(2.0))
+    assert told(data, ChannelType.STRING) == (1, [b"2"])
+
+
+def test_a_precision_that_is_no_number_is_refused() -> None:
+    data = ChannelDouble(value=1.5, precision=1)
+    for wrong in (math.nan, math.inf):
+        with pytest.raises(CaprotoValueError, match="precision"):
+            run(data.write_metadata(precision=wrong))
+    assert told(data, ChannelType.STRING) == (1, [b"1.5"])
+
+
 def test_one_encoding_for_all_subscribers() -> None:
     data = ChannelDouble(value=[1.0] * 100)
     sinks = [follow(data, 1) for _ in range(3)]
