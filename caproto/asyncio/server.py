@@ -295,13 +295,14 @@ class Context(ContextBase):
     async def _run_shutdown_hooks(self) -> None:
         # asyncio.run cancels everything that is left when one of several tasks ended, also what is ending already and
         # what has not begun yet.
-        left = dict(jobs(self.pvdb, "shutdown"))
+        left = dict(enumerate(jobs(self.pvdb, "shutdown")))
 
-        async def begin(name: str) -> None:
-            await run_job(name, "shutdown", left.pop(name), self)
+        async def begin(number: int) -> None:
+            name, job = left.pop(number)
+            await run_job(name, "shutdown", job, self)
 
         while left:
-            ending = [self.spawn(begin(name)) for name in left]
+            ending = [self.spawn(begin(number)) for number in left]
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait(ending, timeout=GRACE)
 

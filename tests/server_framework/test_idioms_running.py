@@ -56,6 +56,21 @@ options, run_options = ioc_arg_parser(default_prefix="p:", desc="")
 ioc = Ioc(**options)
 run(ioc.pvdb, startup_hook=ioc.__ainit__, **run_options)
 """
+ENDING = """
+class Ioc(PVGroup):
+    ended = pvproperty(value=0.0, record="ai")
+
+    @ended.shutdown
+    async def ended(self, instance, async_lib):
+        print("PV shut down")
+
+    @ended.fields.HIGH.shutdown
+    async def ended(fields, instance, async_lib):
+        print("field shut down")
+
+options, run_options = ioc_arg_parser(default_prefix="p:", desc="")
+run(Ioc(**options).pvdb, **run_options)
+"""
 AMONG_OTHERS = """
 import asyncio
 from caproto.asyncio.server import start_server
@@ -104,6 +119,15 @@ def test_a_startup_hook_that_fails_ends_the_server(library: str, tmp_path: Path)
         assert process.wait(10) == 1
     output = (tmp_path / "output.txt").read_text()
     assert "shut down" in output and "ValueError: the device is not there" in output
+
+
+@pytest.mark.parametrize("library", ["asyncio", "trio"])
+def test_a_pv_and_its_fields_are_shut_down(library: str, tmp_path: Path) -> None:
+    command = [write(ENDING, tmp_path), "--quiet", "--async-lib", library]
+    with serving(command, "p:ended", tmp_path) as (process, _):
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    assert sorted((tmp_path / "output.txt").read_text().splitlines()) == ["PV shut down", "field shut down"]
 
 
 def test_a_server_that_is_cancelled_twice_runs_its_shutdown_hooks(tmp_path: Path) -> None:
