@@ -54,12 +54,15 @@ class _File(NamedTuple):
     users: dict[str, frozenset[str]]
     hosts: dict[str, frozenset[str]]
     groups: dict[str, Group]
+    # What was left out, for the log of the server.
+    complaints: list[CaprotoValueError]
 
 
 class _Tokens:
     def __init__(self, text: str, source: str) -> None:
         self.text, self.source = text, source
         self.taken = self.at = 0
+        self.complaints: list[CaprotoValueError] = []
         self.token: str | None = None
         self.step()
 
@@ -76,6 +79,10 @@ class _Tokens:
     def wrong(self, problem: str) -> CaprotoValueError:
         line = self.text.count("\n", 0, self.taken) + 1
         return CaprotoValueError(f"{self.source}, line {line}: {problem}")
+
+    def complain(self, problem: str) -> None:
+        """Note something that is no mistake, but left out."""
+        self.complaints.append(self.wrong(problem))
 
     def expect(self, token: str) -> None:
         if self.token != token:
@@ -105,7 +112,7 @@ def parse_access_file(text: str, source: str = "access security file") -> _File:
         If it is malformed, or names a group that it does not define; the message tells the line.
     """
     tokens = _Tokens(text, source)
-    found = _File({}, {}, {})
+    found = _File({}, {}, {}, tokens.complaints)
     known: dict[str, Mapping[str, Any]] = {"UAG": found.users, "HAG": found.hosts, "ASG": found.groups}
     if tokens.token is None:
         raise tokens.wrong("there is nothing in it")
@@ -133,7 +140,7 @@ def _skip(tokens: _Tokens, word: str, what: str) -> None:
     """Leave out what other versions of EPICS know, as EPICS does: ``METHOD("x509")``."""
     if tokens.token != "(":
         raise tokens.wrong(f"{word!r} is not understood")
-    logger.warning("%s", tokens.wrong(f"{word} is not understood; {what} that has it is left out"))
+    tokens.complain(f"{word} is not understood; {what} that has it is left out")
     tokens.items("(", ")")
     depth = 0
     while tokens.token == "{" or depth:
@@ -177,7 +184,7 @@ def _rule(tokens: _Tokens, file: _File) -> Rule | None:
         raise tokens.wrong(f"TRAPWRITE or NOTRAPWRITE expected, found {head[2]!r}")
     understood = head[1] in _RIGHTS
     if not understood:
-        logger.warning("%s", tokens.wrong(f"{head[1]} is none of NONE, READ and WRITE; the rule is left out"))
+        tokens.complain(f"{head[1]} is none of NONE, READ and WRITE; the rule is left out")
     named: dict[str, list[str]] = {"UAG": [], "HAG": []}
     calc, letters = None, frozenset[str]()
     if tokens.token == "{":
@@ -232,6 +239,8 @@ class AccessSecurity:
         self, text: str, source: str = "access security file", resolve: Callable[[str], str] | None = None
     ) -> None:
         self._file = parse_access_file(text, source)
+        for complaint in self._file.complaints:
+            logger.warning("%s", complaint)
         self.by_address = resolve is not None
         self._hosts = {
             name: frozenset(hosts if resolve is None else _addresses(name, hosts, resolve))

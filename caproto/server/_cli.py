@@ -14,7 +14,7 @@ from .._errors import CaprotoTypeError, CaprotoValueError
 from .._log import config_caproto_logging
 from .._net import bcast_socket, get_server_address_list
 from .._version import __version__
-from ._runtime import load_access
+from ._access import parse_access_file
 
 if TYPE_CHECKING:
     from .typing import AinitHook
@@ -46,7 +46,8 @@ def _interface(address: str) -> str:
 def _access_file(path: str) -> str:
     """Return the path of an access security file, or say what is wrong with it."""
     try:
-        load_access(path)
+        with open(path, encoding="utf-8") as file:
+            parse_access_file(file.read(), path)
     except (OSError, CaprotoValueError) as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return path

@@ -17,6 +17,7 @@ from caproto import CaprotoRuntimeError
 from caproto.server import PVGroup, ioc_arg_parser, pvproperty
 from caproto.server._access import AccessSecurity
 from caproto.server._engine import ServerEngine
+from caproto.server._runtime import load_access
 from tests.server.talk import Client, Loop
 from tests.server_framework.served import serving
 
@@ -158,6 +159,17 @@ def test_a_group_that_the_ioc_changes_is_told_under_any_name() -> None:
     assert client.answers() == [ca.AccessRightsResponse(0, 1), ca.AccessRightsResponse(1, 1)]
     moved.x.asg = "open"
     assert client.answers() == [ca.AccessRightsResponse(0, 3), ca.AccessRightsResponse(1, 3)]
+
+
+def test_what_is_left_out_is_told_by_the_server_and_not_by_the_command_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "rules.acf"
+    file.write_text('ASG(DEFAULT) { RULE(1, READ) RULE(1, WRITE) { METHOD("x509") } }')
+    options = ioc_arg_parser(default_prefix="x:", desc="", argv=["--quiet", "--acf", str(file)])[1]
+    assert not caplog.records
+    load_access(options["access_security"])
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
 
 
 def test_a_field_may_be_an_input(caplog: pytest.LogCaptureFixture) -> None:
