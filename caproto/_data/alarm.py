@@ -16,7 +16,11 @@ from .._layout import LAYOUTS
 if TYPE_CHECKING:
     from .base import ChannelData
 
-__all__ = ["ChannelAlarm"]
+__all__ = ["ACKNOWLEDGING", "PUT_ACKT", "ChannelAlarm"]
+
+PUT_ACKT = int(ChannelType.PUT_ACKT)
+#: The types that are for writing only.
+ACKNOWLEDGING = frozenset({PUT_ACKT, int(ChannelType.PUT_ACKS)})
 
 _STATUSES = {int(member): member for member in AlarmStatus}
 _SEVERITIES = {int(member): member for member in AlarmSeverity}

@@ -12,7 +12,7 @@ from .._dbr import Metadata, TimeStamp
 from .._enums import AccessRights, AlarmSeverity, AlarmStatus, ChannelType, SubscriptionType
 from .._errors import CaprotoTypeError, CaprotoValueError, Forbidden, SkipWrite
 from .._layout import CHAR, LAYOUTS, NATIVES, STRING
-from .alarm import ChannelAlarm
+from .alarm import ACKNOWLEDGING, PUT_ACKT, ChannelAlarm
 from .clock import stamp_of, stamp_of_birth
 from .conversion import MAX_TEXT, numbers_from_texts, numbers_to, texts_of_numbers
 from .publisher import Publisher
@@ -466,8 +466,8 @@ class ChannelData(Publisher):
             As of :meth:`write`.
         """
         number = int(data_type)
-        if number in _ACKNOWLEDGING:
-            if len(data) and number == _PUT_ACKT:
+        if number in ACKNOWLEDGING:
+            if len(data) and number == PUT_ACKT:
                 await self.alarm.write(must_acknowledge_transient=bool(data[0]))
             elif len(data):
                 await self.alarm.acknowledge(int(data[0]))
@@ -574,8 +574,6 @@ def _ours(cls: type, methods: Iterable[str]) -> bool:
 
 
 _NO_ALARM = (AlarmStatus.NO_ALARM, AlarmSeverity.NO_ALARM)
-_PUT_ACKT = int(ChannelType.PUT_ACKT)
-_ACKNOWLEDGING = frozenset({_PUT_ACKT, int(ChannelType.PUT_ACKS)})
 _READ, _WRITE = int(AccessRights.READ), int(AccessRights.WRITE)
 _EVERYTHING = AccessRights.READ | AccessRights.WRITE
 VALUE_AND_LOG = int(SubscriptionType.DBE_VALUE | SubscriptionType.DBE_LOG)

@@ -13,6 +13,7 @@ from .._enums import ChannelType
 from .._errors import CaprotoConversionError
 from .._filters import ArrayFilter, apply_arr_filter
 from .._layout import CHAR, DOUBLE, FLOAT, INT, LAYOUTS, NATIVES
+from .alarm import ACKNOWLEDGING
 from .clock import epics_now
 from .conversion import MAX_TEXT, numbers_to
 from .stamp import Stamp
@@ -25,7 +26,6 @@ __all__ = ["Encoded", "View", "ViewKey", "header", "nothing"]
 _NORMAL = 1
 _READ_NOTIFY = 15
 _UPDATE = b"\0\1"  # the command EVENT_ADD
-_FOR_WRITING = (int(ChannelType.PUT_ACKT), int(ChannelType.PUT_ACKS))
 _CLASS_NAME = int(ChannelType.CLASS_NAME)
 _STS_STRING = int(ChannelType.STS_STRING)  # the first type with metadata
 _HEADER = struct.Struct(">HHHHI")
@@ -157,7 +157,7 @@ class View:
         Elements beyond `count`, unless that is 0, need not be among them: they are not even converted.
         """
         data = self.data
-        if data_type in _FOR_WRITING:
+        if data_type in ACKNOWLEDGING:
             raise CaprotoConversionError(f"{ChannelType(data_type).name} is for writing only")
         if data_type == _CLASS_NAME:
             return b"", [data.reported_record_type.encode("latin-1", "replace")[:MAX_TEXT]]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import _commands as ca
 from .._convert import encode_metadata
+from .._data.alarm import ACKNOWLEDGING
 from .._data.subscription import Subscription
 from .._data.view import Encoded
 from .._enums import AccessRights, ChannelType
@@ -30,7 +31,6 @@ _LARGE_COUNT = 0xFFFF
 _NORMAL = CAStatus.ECA_NORMAL
 _NORMAL_CODE = _NORMAL.value.code_with_severity
 _STS_STRING = int(ChannelType.STS_STRING)
-_ACKNOWLEDGING = (int(ChannelType.PUT_ACKT), int(ChannelType.PUT_ACKS))
 _WRITE_NOTIFY = int(ca.WriteNotifyResponse.ID)
 
 
@@ -130,7 +130,7 @@ async def _put(circuit: ServerCircuit, channel: Channel, frame: Any) -> CAStatus
         return CAStatus.ECA_TOLARGE
     if not channel.rights & _WRITE:
         return CAStatus.ECA_NOWTACCESS
-    plain = data_type < _STS_STRING or data_type in _ACKNOWLEDGING
+    plain = data_type < _STS_STRING or data_type in ACKNOWLEDGING
     if data_type > LAST_DBR or not (plain or isinstance(frame, ca.WriteRequest)):
         return CAStatus.ECA_BADTYPE if data_type > LAST_DBR else CAStatus.ECA_PUTFAIL
     try:
