@@ -46,10 +46,12 @@ def begun(thing: T) -> T:
 
     ``@Base.x.putter`` and ``@Base.x.startup`` in one body are two hooks of one PV.
     """
+    wanted: Any = thing
+    if wanted.owner is None:  # it is not inherited
+        return thing
     namespace = _outside(2).f_locals
     if "__qualname__" not in namespace:  # no body of a class
         return thing
-    wanted: Any = thing
     for same in namespace.values():
         if type(same) is type(wanted) and same.origin is wanted and same.owner is None:
             wanted = same
