@@ -431,7 +431,7 @@ class ServerCircuit:
         clock, pause, output = self.engine.clock, self.engine.pause, self.output
         try:
             while jobs:
-                if output.size > output.budget and not self.lost:
+                if output.full and not self.lost:
                     self.parked.append((channel, jobs))
                     return
                 frame = jobs[0]

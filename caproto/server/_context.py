@@ -87,7 +87,6 @@ class ContextBase:
         self.interfaces = interfaces
         self.access = None if access_security is None else load_access(access_security)
         self.async_layer = self.async_layer_class()
-        self._failure: Exception | None = None
 
     # What a skin adds
 

@@ -33,7 +33,7 @@ __all__ = ["AutosaveHelper", "RotatingFileManager", "autosaved", "get_autosave_f
 logger = logging.getLogger(__name__)
 
 #: How names of files end that are being written, and the seconds after which nobody is writing them any more.
-BEGUN, BROKEN_OFF = ".tmp", 3600.0
+UNFINISHED, BROKEN_OFF = ".tmp", 3600.0
 P = TypeVar("P", bound=pvproperty[Any])
 
 
@@ -132,13 +132,13 @@ class RotatingFileManager:
     def _remove_broken_off(self) -> None:
         """Remove what is left of writes that never ended, since the IOC was killed."""
         oldest = datetime.datetime.now().timestamp() - BROKEN_OFF
-        for path in self.directory.glob(f"{glob.escape(self._begun)}*{BEGUN}"):
+        for path in self.directory.glob(f"{glob.escape(self._unfinished)}*{UNFINISHED}"):
             with contextlib.suppress(OSError):
                 if path.stat().st_mtime < oldest:
                     path.unlink()
 
     @property
-    def _begun(self) -> str:
+    def _unfinished(self) -> str:
         """How names of files begin that are being written."""
         return f".{self.filename.name}-"
 
@@ -175,7 +175,7 @@ class RotatingFileManager:
             If it cannot be written; the file is then what it was.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=self.directory, prefix=self._begun, suffix=BEGUN)
+        handle, name = tempfile.mkstemp(dir=self.directory, prefix=self._unfinished, suffix=UNFINISHED)
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 file.write(text)
